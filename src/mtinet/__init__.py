@@ -1,0 +1,7 @@
+"""MTI-Net reproduced as a workflow: the library behind the stages. It imports neither DVC nor Snakemake."""
+
+import os
+
+# libgomp spins while it waits, which makes training tens of times slower beside a busy neighbour. The
+# variable is read when torch is imported, so it is set here, before any module of this package can do so.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")

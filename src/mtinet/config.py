@@ -1,0 +1,205 @@
+"""Typed, strict view of params.yaml: unknown keys and wrong types are errors that name the key's path."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mtinet import paths
+from mtinet.errors import UserError
+from mtinet.tasks import registry
+
+Positive = Annotated[int, Field(gt=0)]
+Side = Annotated[int, Field(gt=0, multiple_of=32)]
+Source = Literal["scenes", "archive"]
+
+
+class Strict(BaseModel):
+    """Base of every section: no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Study(Strict):
+    scale: str
+    source: dict[str, Source]
+
+
+class Compute(Strict):
+    threads: Positive
+    device: Literal["auto", "cpu", "cuda"]
+
+
+class SceneSet(Strict):
+    """Size of a rendered data set: images per split, pixels of the stored images, seed."""
+
+    train: Positive
+    val: Positive
+    height: Annotated[int, Field(ge=32)]
+    width: Annotated[int, Field(ge=32)]
+    seed: Annotated[int, Field(ge=0)]
+
+
+class InputSize(Strict):
+    height: Side
+    width: Side
+
+
+class Scale(Strict):
+    """How much of one dataset is trained: see `scales` in params.yaml."""
+
+    scenes: SceneSet
+    input: InputSize
+    epochs: Positive
+    batch_size: Positive
+    lr_factor: Annotated[float, Field(gt=0)]
+    pretrained: str
+
+
+class Archive(Strict):
+    path: str | None
+    url: str | None
+    google_drive: str | None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
+
+
+class DatasetTask(Strict):
+    channels: Positive
+    weight: Annotated[float, Field(ge=0)]
+
+
+class Dataset(Strict):
+    archive: Archive
+    tasks: dict[str, DatasetTask]
+
+
+class Augmentation(Strict):
+    zoom: Annotated[list[Annotated[float, Field(ge=1)]], Field(min_length=1)]
+    flip: bool
+
+
+class Experiment(Strict):
+    """One row's training: `tasks` are scored, `auxiliary` ones live in the front-end only (section 2.5)."""
+
+    backbone: Annotated[str, Field(pattern=r"^[a-z_]+/[\w.-]+$")]
+    tasks: Annotated[list[str], Field(min_length=1)]
+    auxiliary: list[str]
+    optimizer: Literal["adam", "sgd"]
+    lr: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    options: dict[str, Any]
+
+
+class Params(Strict):
+    """The whole of params.yaml."""
+
+    study: Study
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    compute: Compute
+    scales: dict[str, dict[str, Scale]]
+    datasets: dict[str, Dataset]
+    augmentation: dict[str, Augmentation]
+    experiments: dict[str, dict[str, dict[str, Experiment]]]
+
+    @model_validator(mode="after")
+    def consistent(self) -> Params:
+        """Names used in one section exist in the other, and experiment names are unique per dataset."""
+        known("study.scale", self.study.scale, self.scales)
+        for dataset in self.datasets:
+            known("study.source", dataset, self.study.source, "a source for")
+            known("augmentation", dataset, self.augmentation, "an entry for")
+            for scale, sets in self.scales.items():
+                known(f"scales.{scale}", dataset, sets, "an entry for")
+            for name in self.datasets[dataset].tasks:
+                known(f"datasets.{dataset}.tasks", name, registry())
+        for dataset, methods in self.experiments.items():
+            known("experiments", dataset, self.datasets)
+            self._check_experiments(dataset, methods)
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds: {self.seeds} names a seed twice")
+        return self
+
+    def _check_experiments(self, dataset: str, methods: dict[str, dict[str, Experiment]]) -> None:
+        seen: dict[str, str] = {}
+        for method, experiments in methods.items():
+            for name, experiment in experiments.items():
+                where = f"experiments.{dataset}.{method}.{name}"
+                if name in seen:
+                    raise ValueError(f"{where}: the name is taken by experiments.{dataset}.{seen[name]}.{name}")
+                seen[name] = method
+                for key in ("tasks", "auxiliary"):
+                    for task in getattr(experiment, key):
+                        known(f"{where}.{key}", task, self.datasets[dataset].tasks)
+                both = [*experiment.tasks, *experiment.auxiliary]
+                if len(set(both)) != len(both):
+                    raise ValueError(f"{where}: a task is named twice in tasks and auxiliary {both}")
+
+    def study_name(self, dataset: str) -> str:
+        """`<source>-<scale>`: the folder under runs/ and reports/ that results of `dataset` go to."""
+        return f"{self.study.source[dataset]}-{self.study.scale}"
+
+    def scale(self, dataset: str) -> Scale:
+        """The chosen scale's entry for `dataset`."""
+        return self.scales[self.study.scale][dataset]
+
+    def experiment(self, dataset: str, name: str) -> tuple[str, Experiment]:
+        """Method and declaration of the experiment `name`; raises UserError when it is not declared."""
+        methods = self.experiments.get(dataset, {})
+        for method, experiments in methods.items():
+            if name in experiments:
+                return method, experiments[name]
+        raise UserError(f"no experiment '{name}' under experiments.{dataset} in {paths.PARAMS}")
+
+
+def known(where: str, name: str, options: Any, what: str = "") -> None:
+    """Raise ValueError naming `where`, the odd `name` and what was expected, unless it is an option."""
+    if name in options:
+        return
+    close = difflib.get_close_matches(name, list(options), n=1)
+    hint = f" (did you mean '{close[0]}'?)" if close else ""
+    lead = f"lacks {what} '{name}'" if what else f"unknown name '{name}'"
+    raise ValueError(f"{where}: {lead}, expected one of: {', '.join(options)}{hint}")
+
+
+def load(path: Path = paths.PARAMS) -> Params:
+    """Read and check params.yaml; every problem is in the UserError, one per line of its message."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"no {path} here; run from the repository's root") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise UserError("\n".join(f"{path}: {problem(item)}" for item in error.errors())) from None
+
+
+def problem(item: Any) -> str:
+    """One line for one of pydantic's errors: the key's path, what was found, what was expected."""
+    where = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        siblings = section_fields(item["loc"])
+        close = difflib.get_close_matches(str(item["loc"][-1]), siblings, n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        return f"{where}: unknown parameter, expected one of: {', '.join(siblings)}{hint}"
+    if item["type"] == "missing":
+        return f"{where}: missing, add it"
+    if item["type"] == "value_error":
+        return str(item["ctx"]["error"])
+    return f"{where}: found {item['input']!r}, expected: {item['msg'].removeprefix('Input should be ')}"
+
+
+def section_fields(location: tuple[Any, ...]) -> list[str]:
+    """The keys that the section holding `location` may have."""
+    section: Any = Params
+    for part in location[:-1]:
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            section = section.model_fields[part].annotation if part in section.model_fields else section
+        else:
+            section = section.__args__[1]
+    return list(section.model_fields) if isinstance(section, type) else []

@@ -1,0 +1,117 @@
+"""Every path that the stages share, written once, relative to the repository root.
+
+`study` is the name `<source>-<scale>` of the dataset's study, e.g. `scenes-laptop`. The same functions are
+called by the stages (with values) and by the pipeline's rules (with placeholders such as `{exp}`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+RAW_FOLDERS = ("images", "segmentation", "depth", "normals", "edge", "gt_sets")
+
+
+def checked(study: str) -> Path:
+    """What `check` writes: the study and the sources that were found sound."""
+    return Path("runs") / study / "check.json"
+
+
+def raw(study: str, dataset: str) -> Path:
+    """The dataset in its archive's own on-disk layout."""
+    return Path("data") / study / dataset
+
+
+def card(study: str, dataset: str) -> Path:
+    """The data card of the dataset: source, sizes, counts, classes, digest."""
+    return Path("data") / study / f"{dataset}-card.json"
+
+
+def distilled(study: str, dataset: str) -> Path:
+    """Labels derived where the source lacks them, one folder per task."""
+    return Path("data") / study / f"{dataset}-distilled"
+
+
+def packed(study: str, dataset: str, split: str) -> Path:
+    """One split ("train" or "val") as a few memory-mappable files."""
+    return Path("data") / study / f"{dataset}-packed" / split
+
+
+def run(study: str, dataset: str, experiment: str, seed: str | int) -> Path:
+    """The folder of one run: one experiment under one seed."""
+    return Path("runs") / study / dataset / experiment / f"seed{seed}"
+
+
+def weights(study: str, dataset: str, experiment: str, seed: str | int) -> Path:
+    """The weights of the last epoch, safetensors."""
+    return run(study, dataset, experiment, seed) / "weights.safetensors"
+
+
+def manifest(study: str, dataset: str, experiment: str, seed: str | int) -> Path:
+    """What determines a run: hashes of its configuration, code and data, versions, threads, seed."""
+    return run(study, dataset, experiment, seed) / "manifest.json"
+
+
+def timing(study: str, dataset: str, experiment: str, seed: str | int) -> Path:
+    """Wall time, memory, host and MLflow id of a run; never a dependency of anything."""
+    return run(study, dataset, experiment, seed) / "timing.json"
+
+
+def statistics(study: str, dataset: str, experiment: str, seed: str | int) -> Path:
+    """Per-image sufficient statistics of every task, npz."""
+    return run(study, dataset, experiment, seed) / "per_image.npz"
+
+
+def examples(study: str, dataset: str, experiment: str, seed: str | int) -> Path:
+    """Predictions on the images that panels show, npz."""
+    return run(study, dataset, experiment, seed) / "examples.npz"
+
+
+def report(study: str) -> Path:
+    """Everything of a study that is meant to be read."""
+    return Path("reports") / study
+
+
+def history(study: str, dataset: str, experiment: str, seed: str | int) -> Path:
+    """Losses and learning rate per epoch, CSV."""
+    return report(study) / "history" / dataset / experiment / f"seed{seed}.csv"
+
+
+def metrics_folder(study: str, dataset: str) -> Path:
+    """The metrics of all runs of a dataset."""
+    return report(study) / "metrics" / dataset
+
+
+def metrics(study: str, dataset: str, experiment: str, seed: str | int) -> Path:
+    """The metrics of one run on the held-out split."""
+    return metrics_folder(study, dataset) / experiment / f"seed{seed}.json"
+
+
+def blind(study: str, dataset: str) -> Path:
+    """The metrics of the two predictors that see no image."""
+    return report(study) / "blind" / f"{dataset}.json"
+
+
+def comparison(study: str, dataset: str) -> Path:
+    """Every experiment's metrics and delta_m, in one file."""
+    return report(study) / "comparison" / f"{dataset}.json"
+
+
+def table(study: str, name: str, suffix: str) -> Path:
+    """One rendered table; suffix is md, csv or tex."""
+    return report(study) / "tables" / f"{name}.{suffix}"
+
+
+def figure(study: str, name: str, suffix: str) -> Path:
+    """One rendered figure; suffix is png or svg."""
+    return report(study) / "figures" / f"{name}.{suffix}"
+
+
+def page(study: str) -> Path:
+    """The study's self-contained HTML page."""
+    return report(study) / "index.html"
+
+
+def checkpoints(config_hash: str) -> Path:
+    """Unfinished work of a run, keyed by everything that determines it; declared by no stage."""
+    return Path(".cache") / "checkpoints" / config_hash
