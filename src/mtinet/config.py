@@ -68,7 +68,9 @@ class Archive(Strict):
 
 
 class DatasetTask(Strict):
-    channels: Positive
+    """A task as a dataset labels it; `classes` exactly where the registry leaves the channels open."""
+
+    classes: Positive | None = None
     weight: Annotated[float, Field(ge=0)]
 
 
@@ -115,13 +117,20 @@ class Params(Strict):
             for scale, sets in self.scales.items():
                 known(f"scales.{scale}", dataset, sets, "an entry for")
             for name in self.datasets[dataset].tasks:
-                known(f"datasets.{dataset}.tasks", name, registry())
+                self._check_task(f"datasets.{dataset}.tasks", dataset, name)
         for dataset, methods in self.experiments.items():
             known("experiments", dataset, self.datasets)
             self._check_experiments(dataset, methods)
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds: {self.seeds} names a seed twice")
         return self
+
+    def _check_task(self, where: str, dataset: str, name: str) -> None:
+        known(where, name, registry())
+        classes = self.datasets[dataset].tasks[name].classes
+        if (classes is None) != (registry()[name].channels is not None):
+            verb = "lacks" if classes is None else "has no use for"
+            raise ValueError(f"{where}.{name}: {verb} 'classes', the number of its labels")
 
     def _check_experiments(self, dataset: str, methods: dict[str, dict[str, Experiment]]) -> None:
         seen: dict[str, str] = {}
@@ -145,6 +154,10 @@ class Params(Strict):
     def scale(self, dataset: str) -> Scale:
         """The chosen scale's entry for `dataset`."""
         return self.scales[self.study.scale][dataset]
+
+    def channels(self, dataset: str, task: str) -> int:
+        """Channels of the network's output for `task` on `dataset`."""
+        return self.datasets[dataset].tasks[task].classes or registry()[task].channels or 0
 
     def experiment(self, dataset: str, name: str) -> tuple[str, Experiment]:
         """Method and declaration of the experiment `name`; raises UserError when it is not declared."""
