@@ -138,7 +138,7 @@ class Params(Strict):
             for name, experiment in experiments.items():
                 where = f"experiments.{dataset}.{method}.{name}"
                 if name in seen:
-                    raise ValueError(f"{where}: the name is taken by experiments.{dataset}.{seen[name]}.{name}")
+                    raise ValueError(f"{where}: the name is taken under experiments.{dataset}.{seen[name]}")
                 seen[name] = method
                 for key in ("tasks", "auxiliary"):
                     for task in getattr(experiment, key):
@@ -215,4 +215,4 @@ def section_fields(location: tuple[Any, ...]) -> list[str]:
             section = section.model_fields[part].annotation if part in section.model_fields else section
         else:
             section = section.__args__[1]
-    return list(section.model_fields) if isinstance(section, type) else []
+    return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []

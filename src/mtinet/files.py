@@ -1,0 +1,77 @@
+"""Writing results so that they are whole or absent: to a temporary name beside the target, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in the same folder; on success it takes the place of `path` (file or folder).
+
+    When the body raises, the temporary is removed and whatever stood at `path` stays as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        publish(temporary, path)
+    finally:
+        remove(temporary)
+
+
+def publish(source: Path, target: Path) -> None:
+    """Move `source` to `target` on the same file system, replacing what stands there."""
+    if source.is_dir() and target.exists():
+        # A rename cannot replace a folder with content: step the old one aside first.
+        old = target.with_name(f".{target.name}.{os.getpid()}.old")
+        target.rename(old)
+        source.rename(target)
+        remove(old)
+    else:
+        source.replace(target)
+
+
+def remove(path: Path) -> None:
+    """Delete a file or folder if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace `path` by a text file."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replace `path` by readable, deterministic JSON; NaN and infinity are refused."""
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def digest_of(content: Any) -> str:
+    """SHA-256 of plain data, independent of the order of keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def digest_of_files(files: Iterable[Path], root: Path) -> str:
+    """SHA-256 over the sorted relative names and contents of `files`."""
+    total = hashlib.sha256()
+    for path in sorted(files):
+        total.update(path.relative_to(root).as_posix().encode() + b"\0")
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()

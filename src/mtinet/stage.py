@@ -1,0 +1,49 @@
+"""What every stage's entry point does: arguments, one-line errors, and how to get earlier results back."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mtinet.errors import UserError
+
+
+def arguments(description: str | None, *names: str) -> argparse.Namespace:
+    """The stage's command line; each name is required, `seed` is an integer."""
+    parser = argparse.ArgumentParser(description=description)
+    for name in names:
+        parser.add_argument(f"--{name}", required=True, type=int if name == "seed" else str)
+    return parser.parse_args()
+
+
+@contextlib.contextmanager
+def reporting_errors(cached: Sequence[Path] = (), in_git: Sequence[Path] = ()) -> Iterator[None]:
+    """Turn a UserError into one line on stderr, say how earlier outputs come back, and exit with 1.
+
+    `cached` are the stage's outputs in the DVC cache, `in_git` those that git keeps. An orchestrator may
+    have deleted them before the stage began (Snakemake does, DVC keeps them: they are `persist`).
+    """
+    try:
+        yield
+    except UserError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        for line in restoring(cached, in_git):
+            print(line, file=sys.stderr)
+        sys.exit(1)
+    except BaseException:
+        for line in restoring(cached, in_git):
+            print(line, file=sys.stderr)
+        raise
+
+
+def restoring(cached: Sequence[Path], in_git: Sequence[Path]) -> list[str]:
+    """The commands that bring back the outputs of the last successful run."""
+    lines = []
+    if cached:
+        lines.append(f"  dvc checkout --force {' '.join(map(str, cached))}")
+    if in_git:
+        lines.append(f"  git restore {' '.join(map(str, in_git))}")
+    return ["The earlier result of this stage, should it be gone or changed, comes back with:", *lines] if lines else []

@@ -1,0 +1,146 @@
+"""The training loop: one model, one optimiser, poly decay, the last epoch is the result."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mtinet import models
+from mtinet.data.packing import PackedSplit
+from mtinet.errors import UserError
+from mtinet.losses import total_loss
+from mtinet.training import batches, checkpoints
+from mtinet.training.run import Run
+
+POLY_POWER = 0.9
+CHECKPOINT_EVERY_SECONDS = 10.0
+SGD_MOMENTUM = 0.9
+
+History = list[dict[str, float]]
+
+
+def prepare_torch(run: Run) -> None:
+    """Fix what changes the bytes of a result: threads, algorithms, and the seed of the initial weights."""
+    torch.set_num_threads(run.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.manual_seed(run.seed)
+
+
+def device_of(wanted: str) -> torch.device:
+    """The device that `compute.device` means here; raises UserError for a GPU that is not there."""
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UserError("compute.device is 'cuda' but torch finds no GPU here: set it to auto or cpu in params.yaml")
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def build_model(run: Run, pretrained: str = "none") -> nn.Module:
+    """The run's network with initial weights from the global generator."""
+    return models.build(
+        run.method,
+        backbone=run.experiment.backbone,
+        tasks={task: run.channels[task] for task in run.experiment.tasks},
+        auxiliary={task: run.channels[task] for task in run.experiment.auxiliary},
+        options=run.experiment.options,
+        pretrained=pretrained,
+    )
+
+
+def optimizer_of(run: Run, model: nn.Module) -> torch.optim.Optimizer:
+    """Adam or SGD with momentum 0.9, as the experiment declares (section A.2)."""
+    decay = run.experiment.weight_decay
+    if run.experiment.optimizer == "adam":
+        return torch.optim.Adam(model.parameters(), lr=run.learning_rate, weight_decay=decay)
+    return torch.optim.SGD(model.parameters(), lr=run.learning_rate, momentum=SGD_MOMENTUM, weight_decay=decay)
+
+
+def poly(initial: float, step: int, total: int) -> float:
+    """Learning rate at `step` of `total`: initial * (1 - step / total) ** 0.9."""
+    return initial * (1.0 - step / total) ** POLY_POWER
+
+
+def train(
+    run: Run,
+    split: PackedSplit,
+    folder: Path,
+    device: torch.device,
+    on_epoch: Callable[[dict[str, float]], None],
+) -> tuple[nn.Module, History]:
+    """Train `run` on `split`, continuing from the checkpoint in `folder` if there is one.
+
+    Returns the model after the last epoch and one row per epoch: epoch, steps, lr, loss, and each part's mean.
+    `on_epoch` gets every row, those before an interruption included. Raises UserError when a loss is not finite.
+    """
+    prepare_torch(run)
+    model = build_model(run, run.scale.pretrained).to(device)
+    optimizer = optimizer_of(run, model)
+    history = resume(folder, model, optimizer)
+    for row in history:
+        on_epoch(row)
+    saved = time.monotonic()
+    for number in range(len(history), run.scale.epochs):
+        history.append(train_epoch(run, split, model, optimizer, number, device))
+        on_epoch(history[-1])
+        if time.monotonic() - saved > CHECKPOINT_EVERY_SECONDS:
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "history": history}
+            checkpoints.save(folder, state)
+            saved = time.monotonic()
+    return model, history
+
+
+def resume(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> History:
+    """Load an earlier attempt's state, if any, and return its history.
+
+    Nothing in a step draws from torch's generator, and batches depend on (seed, epoch): model, optimiser and
+    the number of epochs are the whole state.
+    """
+    state: dict[str, Any] | None = checkpoints.load(folder)
+    if state is None:
+        return []
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return list(state["history"])
+
+
+def train_epoch(
+    run: Run,
+    split: PackedSplit,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    number: int,
+    device: torch.device,
+) -> dict[str, float]:
+    """One pass over the split; returns the epoch's row of the history."""
+    model.train()
+    steps = batches.steps_per_epoch(run, len(split))
+    sums: dict[str, float] = {}
+    for index, batch in enumerate(batches.epoch(run, split, number)):
+        step = number * steps + index
+        rate = poly(run.learning_rate, step, run.scale.epochs * steps)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        targets = {key: value.to(device) for key, value in batch.items()}
+        for part, value in training_step(run, model, optimizer, targets, step).items():
+            sums[part] = sums.get(part, 0.0) + value
+    means = {part: total / steps for part, total in sums.items()}
+    return {"epoch": number + 1, "steps": (number + 1) * steps, "lr": rate, **means}
+
+
+def training_step(
+    run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, batch: dict[str, Tensor], step: int
+) -> dict[str, float]:
+    """One update; returns the total loss ("loss") and each part's value."""
+    loss, parts = total_loss(model(batch["image"]), batch, run.loss_weights)
+    if not math.isfinite(loss.item()):
+        odd = [part for part, value in parts.items() if not math.isfinite(value.item())] or ["their sum"]
+        raise UserError(f"{run.dataset} {run.name} seed {run.seed}: loss of {', '.join(odd)} is not finite at step "
+                        f"{step + 1}, expected a number; lower its lr ({run.learning_rate:g}) or check its labels")
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    return {"loss": loss.item()} | {part: value.item() for part, value in parts.items()}
