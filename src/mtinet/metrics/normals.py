@@ -19,17 +19,21 @@ def per_image(prediction: NDArray, target: NDArray) -> NDArray[np.float64]:
     """
     valid = (target != 0).any(axis=-1)
     truth, guess = target[valid].astype(np.float64), prediction[valid].astype(np.float64)
-    # The arctangent keeps its precision at 0 and 180 degrees, where the arccosine of a dot product loses it.
-    across = np.linalg.norm(np.cross(guess, truth), axis=-1)
-    along = np.einsum("ij,ij->i", guess, truth)
-    degrees = np.degrees(np.arctan2(across, along))
-    degrees[~guess.any(axis=-1)] = 90.0
+    lengths = np.sqrt(inner(guess, guess) * inner(truth, truth))
+    cosine = np.divide(inner(guess, truth), lengths, out=np.zeros(len(truth)), where=lengths > 0)
+    degrees = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
     within = [np.count_nonzero(degrees < limit) for limit in LIMITS.values()]
     return np.array([degrees.size, degrees.sum(), *within], np.float64)
 
 
+def inner(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Inner products of the rows of two arrays [pixels, 3]."""
+    products: NDArray[np.float64] = np.einsum("ij,ij->i", a, b)
+    return products
+
+
 def summarize(statistics: NDArray[np.float64]) -> dict[str, float]:
-    """mean_angle (degrees) and within_11, within_22, within_30 (fractions) over the valid pixels, from [N, 5].
+    """mean_angle (degrees), within_11, within_22, within_30 (fractions) over the valid pixels, from [N, 5].
 
     >>> summarize(np.array([[2, 40.0, 1, 1, 2], [2, 0.0, 2, 2, 2]]))
     {'mean_angle': 10.0, 'within_11': 0.75, 'within_22': 0.75, 'within_30': 1.0}
