@@ -12,9 +12,9 @@ PARAMS = Path("params.yaml")
 RAW_FOLDERS = ("images", "segmentation", "depth", "normals", "edge", "gt_sets")
 
 
-def checked(study: str) -> Path:
-    """What `check` writes: the study and the sources that were found sound."""
-    return Path("runs") / study / "check.json"
+def checked(study: str, dataset: str) -> Path:
+    """What `check` writes: the study and the source that was found sound."""
+    return Path("runs") / study / f"{dataset}-check.json"
 
 
 def raw(study: str, dataset: str) -> Path:
@@ -47,9 +47,14 @@ def weights(study: str, dataset: str, experiment: str, seed: str | int) -> Path:
     return run(study, dataset, experiment, seed) / "weights.safetensors"
 
 
+def manifests_folder(study: str, dataset: str) -> Path:
+    """The manifests of all runs of a dataset."""
+    return report(study) / "manifests" / dataset
+
+
 def manifest(study: str, dataset: str, experiment: str, seed: str | int) -> Path:
     """What determines a run: hashes of its configuration, code and data, versions, threads, seed."""
-    return run(study, dataset, experiment, seed) / "manifest.json"
+    return manifests_folder(study, dataset) / experiment / f"seed{seed}.json"
 
 
 def timing(study: str, dataset: str, experiment: str, seed: str | int) -> Path:
@@ -62,9 +67,14 @@ def statistics(study: str, dataset: str, experiment: str, seed: str | int) -> Pa
     return run(study, dataset, experiment, seed) / "per_image.npz"
 
 
+def examples_folder(study: str, dataset: str) -> Path:
+    """The examples of all runs of a dataset: a folder that a stage can depend on without their weights."""
+    return Path("runs") / study / "examples" / dataset
+
+
 def examples(study: str, dataset: str, experiment: str, seed: str | int) -> Path:
     """Predictions on the images that panels show, npz."""
-    return run(study, dataset, experiment, seed) / "examples.npz"
+    return examples_folder(study, dataset) / experiment / f"seed{seed}.npz"
 
 
 def report(study: str) -> Path:
@@ -72,9 +82,14 @@ def report(study: str) -> Path:
     return Path("reports") / study
 
 
+def histories_folder(study: str, dataset: str) -> Path:
+    """The histories of all runs of a dataset."""
+    return report(study) / "history" / dataset
+
+
 def history(study: str, dataset: str, experiment: str, seed: str | int) -> Path:
     """Losses and learning rate per epoch, CSV."""
-    return report(study) / "history" / dataset / experiment / f"seed{seed}.csv"
+    return histories_folder(study, dataset) / experiment / f"seed{seed}.csv"
 
 
 def metrics_folder(study: str, dataset: str) -> Path:
@@ -112,6 +127,6 @@ def page(study: str) -> Path:
     return report(study) / "index.html"
 
 
-def checkpoints(config_hash: str) -> Path:
-    """Unfinished work of a run, keyed by everything that determines it; declared by no stage."""
-    return Path(".cache") / "checkpoints" / config_hash
+def unfinished(stage: str, key: str) -> Path:
+    """A stage's unfinished work, keyed by what determines it; declared by no stage, removed when published."""
+    return Path(".cache") / stage / key

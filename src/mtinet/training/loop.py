@@ -39,6 +39,11 @@ def device_of(wanted: str) -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
+def check(run: Run) -> None:
+    """Raise UserError when the run's method does not take its options or tasks. Imports the method."""
+    models.check_options(run.method, run.experiment.options, run.experiment.tasks, run.experiment.auxiliary)
+
+
 def build_model(run: Run, pretrained: str = "none") -> nn.Module:
     """The run's network with initial weights from the global generator."""
     return models.build(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from mtinet import files
 from mtinet.config import Augmentation, Experiment, Params, Scale
+from mtinet.tasks import task
 
 
 @dataclass(frozen=True)
@@ -28,23 +30,23 @@ class Run:
     loss_weights: dict[str, float]
 
     @classmethod
-    def of(cls, params: Params, dataset: str, name: str, seed: int) -> Run:
+    def of(cls, params: Params, dataset: str, experiment_name: str, seed: int) -> Run:
         """The run that params.yaml declares; raises UserError when it declares no such experiment."""
-        method, experiment = params.experiment(dataset, name)
+        method, experiment = params.experiment(dataset, experiment_name)
         tasks = params.datasets[dataset].tasks
         used = [*experiment.tasks, *experiment.auxiliary]
         return cls(
             study=params.study_name(dataset),
             dataset=dataset,
             method=method,
-            name=name,
+            name=experiment_name,
             seed=seed,
             experiment=experiment,
             scale=params.scale(dataset),
             augmentation=params.augmentation[dataset],
             threads=params.compute.threads,
-            channels={task: params.channels(dataset, task) for task in used},
-            loss_weights={task: tasks[task].weight for task in used},
+            channels={name: params.channels(dataset, name) for name in used},
+            loss_weights={name: tasks[name].weight for name in used},
         )
 
     @property
@@ -73,6 +75,7 @@ class Run:
             "augmentation": self.augmentation.model_dump(),
             "channels": self.channels,
             "loss_weights": self.loss_weights,
+            "registry": {name: dataclasses.asdict(task(name)) for name in self.tasks},
             "threads": self.threads,
             "seed": self.seed,
         }

@@ -1,0 +1,47 @@
+# Two commands from a fresh clone: `make repro` regenerates every table, `make test` passes the tests.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+SET_UP := $(VENV)/.complete
+export PATH := $(BIN):$(PATH)
+export GOMP_SPINCOUNT ?= 10000
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := true
+export DVC_NO_ANALYTICS := true
+export PYTHONUNBUFFERED := 1
+
+.PHONY: setup repro test lint pipeline lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make repro     set up, then regenerate every table (dvc repro)"
+	@echo "make test      set up, then lint, type-check and test"
+	@echo "make pipeline  write dvc.yaml anew from pipeline/rules.py"
+	@echo "make lock      write requirements.lock anew from the installed packages"
+
+setup: $(SET_UP)
+
+$(SET_UP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "ERROR: $(PYTHON) is older than Python 3.11: install one and call make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+repro: setup
+	dvc repro
+
+test: lint
+	python -m pytest -q
+
+lint: setup
+	ruff check .
+	mypy
+	python -m pipeline.write_dvc --check
+
+pipeline: setup
+	python -m pipeline.write_dvc
+
+lock:
+	$(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//' > requirements.lock

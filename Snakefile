@@ -1,0 +1,45 @@
+"""The same stages for a cluster: every rule of pipeline/rules.py in one shape.
+
+snakemake --cores 2                                             on this machine
+snakemake --cores 8 --resources gpu=2 -n                        the plan for two GPUs
+"""
+
+import os
+import sys
+
+sys.path.insert(0, workflow.basedir)
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+
+from pipeline import snake
+
+localrules:
+    *snake.LOCAL,
+
+
+rule all:
+    input:
+        snake.TARGETS,
+
+
+for declared in snake.RULES:
+
+    rule:
+        name:
+            declared.name
+        input:
+            **declared.inputs,
+        output:
+            declared.outputs,
+        params:
+            declared=declared.parameters,
+        log:
+            declared.log,
+        benchmark:
+            declared.benchmark
+        threads: declared.threads
+        resources:
+            gpu=declared.gpu,
+        wildcard_constraints:
+            **declared.constraints,
+        shell:
+            declared.command + " > {log} 2>&1"

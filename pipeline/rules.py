@@ -1,0 +1,299 @@
+"""The one declaration of all stages. dvc.yaml is written from it (`make pipeline`), the Snakefile loops over it.
+
+Strings may hold placeholders: `{study}` (a dataset's study), `{scale}`, and the rule's wildcards, one per
+entry of its `matrix`. Every stage item is one command; its code dependencies are read off the imports.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mtinet import paths
+from mtinet.tasks import registry
+from pipeline.imports import imported_files
+
+ROOT = Path(__file__).resolve().parents[1]
+STUDY = "{study}"
+FIGURES = ("curves", "panel")
+
+
+@dataclass(frozen=True)
+class Out:
+    """An output; a path without suffix is a folder. `git`: kept in git instead of the DVC cache."""
+
+    path: str
+    git: bool = False
+    metric: bool = False
+    plot: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_folder(self) -> bool:
+        return not Path(self.path).suffix
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One stage: `matrix` maps each wildcard to a key of params.yaml (its keys or items) or to a list.
+
+    `inputs` are files and folders that other rules write; `params` are keys of params.yaml, or
+    "file:key" for another YAML file, or "file:" for all of it; `code` are the project's source files.
+    """
+
+    stage: str
+    dataset: str
+    inputs: tuple[Path | str, ...]
+    outputs: tuple[Out, ...]
+    params: tuple[str, ...]
+    code: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
+    method: str | None = None
+    matrix: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
+    uses_gpu: bool = False
+    threads: str | int = 1
+
+    @property
+    def name(self) -> str:
+        return "_".join(part for part in (self.stage, self.dataset, self.method) if part)
+
+    @property
+    def command(self) -> str:
+        return " ".join(["python", f"stages/{self.stage}.py", f"--dataset {self.dataset}", *self.arguments])
+
+
+def out(path: Path, **kinds: Any) -> Out:
+    return Out(path.as_posix(), **kinds)
+
+
+def code_of(stage: str, *by_name: str) -> tuple[str, ...]:
+    """The project files that a stage imports, and those that it imports by name, with what they import."""
+    return tuple(imported_files(ROOT, [f"stages/{stage}.py", *by_name]))
+
+
+def declared() -> dict[str, Any]:
+    """params.yaml as plain data."""
+    content: dict[str, Any] = yaml.safe_load((ROOT / paths.PARAMS).read_text())
+    return content
+
+
+def task_entries(dataset: str) -> tuple[str, ...]:
+    """The entries of the task registry that stages of `dataset` depend on: its own tasks'."""
+    return tuple(f"src/mtinet/tasks.yaml:{name}" for name in declared()["datasets"][dataset]["tasks"])
+
+
+def metric_modules(dataset: str) -> list[str]:
+    """The modules that turn predictions into statistics, imported by the name in the registry."""
+    tasks = declared()["datasets"][dataset]["tasks"]
+    return [f"src/mtinet/metrics/{registry()[name].statistics}.py" for name in tasks]
+
+
+def study_params(dataset: str) -> tuple[str, ...]:
+    return (f"study.source.{dataset}", "study.scale")
+
+
+def check(dataset: str) -> Rule:
+    methods = declared()["experiments"].get(dataset, {})
+    return Rule(
+        "check",
+        dataset,
+        inputs=(),
+        outputs=(out(paths.checked(STUDY, dataset)),),
+        params=(f"{paths.PARAMS}:",),
+        code=code_of("check", *(f"src/mtinet/models/{method}.py" for method in methods)),
+    )
+
+
+def dataset_rule(dataset: str) -> Rule:
+    raw = paths.raw(STUDY, dataset)
+    return Rule(
+        "dataset",
+        dataset,
+        inputs=(paths.checked(STUDY, dataset),),
+        outputs=(*(out(raw / folder) for folder in paths.RAW_FOLDERS), out(paths.card(STUDY, dataset))),
+        params=(*study_params(dataset), f"scales.{{scale}}.{dataset}.scenes", f"datasets.{dataset}.archive"),
+        code=code_of("dataset"),
+        threads=2,
+    )
+
+
+def distill(dataset: str) -> Rule:
+    raw = paths.raw(STUDY, dataset)
+    return Rule(
+        "distill",
+        dataset,
+        inputs=(*(raw / folder for folder in paths.RAW_FOLDERS), paths.card(STUDY, dataset)),
+        outputs=(out(paths.distilled(STUDY, dataset)),),
+        params=study_params(dataset),
+        code=code_of("distill"),
+        threads=2,
+    )
+
+
+def prepare(dataset: str) -> Rule:
+    raw = paths.raw(STUDY, dataset)
+    return Rule(
+        "prepare",
+        dataset,
+        inputs=(
+            *(raw / folder for folder in paths.RAW_FOLDERS),
+            paths.card(STUDY, dataset),
+            paths.distilled(STUDY, dataset),
+        ),
+        outputs=tuple(out(paths.packed(STUDY, dataset, split)) for split in ("train", "val")),
+        params=(*study_params(dataset), f"datasets.{dataset}.tasks", *task_entries(dataset)),
+        code=code_of("prepare"),
+        threads=2,
+    )
+
+
+def train(dataset: str, method: str) -> Rule:
+    location = (STUDY, dataset, "{exp}", "{seed}")
+    curve = (("x", "steps"), ("y", "loss"))
+    return Rule(
+        "train",
+        dataset,
+        inputs=(paths.packed(STUDY, dataset, "train"),),
+        outputs=(
+            out(paths.weights(*location)),
+            out(paths.manifest(*location), git=True),
+            out(paths.history(*location), git=True, plot=curve),
+        ),
+        params=(
+            *study_params(dataset),
+            "compute",
+            *(f"scales.{{scale}}.{dataset}.{key}" for key in ("input", "epochs", "batch_size", "lr_factor", "pretrained")),
+            f"datasets.{dataset}.tasks",
+            f"augmentation.{dataset}",
+            f"experiments.{dataset}.{method}.{{exp}}",
+            *task_entries(dataset),
+        ),
+        code=code_of("train", f"src/mtinet/models/{method}.py"),
+        arguments=("--experiment {exp}", "--seed {seed}"),
+        method=method,
+        matrix={"exp": f"experiments.{dataset}.{method}", "seed": "seeds"},
+        uses_gpu=True,
+        threads="compute.threads",
+    )
+
+
+def evaluate(dataset: str, method: str) -> Rule:
+    location = (STUDY, dataset, "{exp}", "{seed}")
+    return Rule(
+        "evaluate",
+        dataset,
+        inputs=(paths.packed(STUDY, dataset, "val"), paths.weights(*location), paths.manifest(*location)),
+        outputs=(
+            out(paths.metrics(*location), git=True, metric=True),
+            out(paths.statistics(*location)),
+            out(paths.examples(*location)),
+        ),
+        params=(
+            *study_params(dataset),
+            "compute",
+            f"scales.{{scale}}.{dataset}.input",
+            f"scales.{{scale}}.{dataset}.batch_size",
+            f"datasets.{dataset}.tasks",
+            f"experiments.{dataset}.{method}.{{exp}}",
+            *task_entries(dataset),
+        ),
+        code=code_of("evaluate", f"src/mtinet/models/{method}.py", *metric_modules(dataset)),
+        arguments=("--experiment {exp}", "--seed {seed}"),
+        method=method,
+        matrix={"exp": f"experiments.{dataset}.{method}", "seed": "seeds"},
+        uses_gpu=True,
+        threads="compute.threads",
+    )
+
+
+def blind(dataset: str) -> Rule:
+    return Rule(
+        "blind",
+        dataset,
+        inputs=tuple(paths.packed(STUDY, dataset, split) for split in ("train", "val")),
+        outputs=(out(paths.blind(STUDY, dataset), git=True, metric=True),),
+        params=(*study_params(dataset), f"datasets.{dataset}.tasks", *task_entries(dataset)),
+        code=code_of("blind", *metric_modules(dataset)),
+    )
+
+
+def compare(dataset: str) -> Rule:
+    return Rule(
+        "compare",
+        dataset,
+        inputs=(paths.metrics_folder(STUDY, dataset),),
+        outputs=(out(paths.comparison(STUDY, dataset), git=True, metric=True),),
+        params=(*study_params(dataset), "seeds", f"experiments.{dataset}", *task_entries(dataset)),
+        code=code_of("compare"),
+    )
+
+
+def table(dataset: str) -> Rule:
+    layouts = yaml.safe_load((ROOT / "pipeline/tables.yaml").read_text())
+    names = tuple(name for name, layout in layouts.items() if layout["dataset"] == dataset)
+    return Rule(
+        "table",
+        dataset,
+        inputs=(paths.comparison(STUDY, dataset), paths.blind(STUDY, dataset)),
+        outputs=tuple(out(paths.table(STUDY, "{name}", suffix), git=True) for suffix in ("md", "csv", "tex")),
+        params=(
+            *study_params(dataset),
+            "compute",
+            f"scales.{{scale}}.{dataset}.pretrained",
+            "pipeline/tables.yaml:{name}",
+            "pipeline/published.yaml:",
+            *task_entries(dataset),
+        ),
+        code=code_of("table"),
+        arguments=("--name {name}",),
+        matrix={"name": names},
+    )
+
+
+def figure(dataset: str) -> Rule:
+    return Rule(
+        "figure",
+        dataset,
+        inputs=(paths.examples_folder(STUDY, dataset), paths.histories_folder(STUDY, dataset)),
+        outputs=tuple(out(paths.figure(STUDY, f"{dataset}-{{name}}", suffix)) for suffix in ("png", "svg")),
+        params=(*study_params(dataset), "seeds", f"experiments.{dataset}", *task_entries(dataset)),
+        code=code_of("figure"),
+        arguments=("--name {name}",),
+        matrix={"name": FIGURES},
+    )
+
+
+def report(dataset: str) -> Rule:
+    layouts = yaml.safe_load((ROOT / "pipeline/tables.yaml").read_text())
+    names = [name for name, layout in layouts.items() if layout["dataset"] == dataset]
+    return Rule(
+        "report",
+        dataset,
+        inputs=(
+            *(paths.table(STUDY, name, suffix) for name in names for suffix in ("md", "csv", "tex")),
+            *(paths.figure(STUDY, f"{dataset}-{name}", suffix) for name in FIGURES for suffix in ("png", "svg")),
+            paths.comparison(STUDY, dataset),
+            paths.blind(STUDY, dataset),
+            paths.manifests_folder(STUDY, dataset),
+        ),
+        outputs=(out(paths.page(STUDY)),),
+        params=(*study_params(dataset), "compute", "seeds", f"scales.{{scale}}.{dataset}",
+                f"experiments.{dataset}", "pipeline/tables.yaml:", "pipeline/published.yaml:",
+                *task_entries(dataset)),  # fmt: skip
+        code=(*code_of("report"), "src/mtinet/reporting/template.html"),
+    )
+
+
+def rules() -> list[Rule]:
+    """All stages, in the order of the data's way."""
+    result: list[Rule] = []
+    content = declared()
+    for name in content["datasets"]:
+        methods = list(content["experiments"].get(name, {}))
+        result += [check(name), dataset_rule(name), distill(name), prepare(name), blind(name)]
+        for method in methods:
+            result += [train(name, method), evaluate(name, method)]
+        result += [compare(name), table(name), figure(name), report(name)]
+    return result

@@ -1,0 +1,131 @@
+"""The rules as Snakemake takes them: wildcards, expanded inputs, and the very parameters a job depends on."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import yaml
+from snakemake.io import ancient, directory
+
+from pipeline.rules import ROOT, Rule, declared, rules
+
+LOCAL_STAGES = ("check", "compare", "table", "figure", "report")  # seconds of work: not worth a cluster's job
+
+
+@dataclass(frozen=True)
+class SnakeRule:
+    """One rule of the Snakefile; the fields are its sections."""
+
+    name: str
+    inputs: dict[str, list[Any]]
+    outputs: list[Any]
+    parameters: Callable[[Any], str]
+    constraints: dict[str, str]
+    log: str
+    benchmark: str
+    threads: int
+    gpu: int
+    command: str
+
+
+def study(dataset: str) -> str:
+    """The study's name, `<source>-<scale>`."""
+    content = declared()["study"]
+    return f"{content['source'][dataset]}-{content['scale']}"
+
+
+def filled(rule: Rule, text: str) -> str:
+    """Replace {study} and {scale}; wildcards stay as Snakemake writes them."""
+    wildcards = {wildcard: f"{{{wildcard}}}" for wildcard in rule.matrix}
+    return text.format(study=study(rule.dataset), scale=declared()["study"]["scale"], **wildcards)
+
+
+def looked_up(content: Any, key: str) -> Any:
+    """The value at a dotted key; an empty key means the whole."""
+    for part in key.split(".") if key else []:
+        content = content[part]
+    return content
+
+
+@cache
+def read(path: str) -> Any:
+    return yaml.safe_load((ROOT / path).read_text())
+
+
+def values(rule: Rule, wildcard: str) -> list[str]:
+    """What a wildcard of the rule runs over: a mapping's keys or a list's items."""
+    over = rule.matrix[wildcard]
+    items = over if isinstance(over, tuple) else looked_up(declared(), over)
+    return [str(item) for item in items]
+
+
+def items(rule: Rule) -> list[dict[str, str]]:
+    """All combinations of the rule's wildcards: one job each."""
+    lists = [[(wildcard, value) for value in values(rule, wildcard)] for wildcard in rule.matrix]
+    return [dict(combination) for combination in itertools.product(*lists)]
+
+
+def written_files(rule: Rule) -> list[str]:
+    """Every output of every job of the rule."""
+    paths = [filled(rule, out.path) for out in rule.outputs]
+    return [path.format(**item) for item in items(rule) for path in paths]
+
+
+def expanded(rule: Rule, text: str, everything: list[str]) -> list[str]:
+    """An input: itself when a rule writes it, else every output that is written below that folder."""
+    path = filled(rule, text)
+    return [path] if "{" in path or path in everything else [file for file in everything if file.startswith(path + "/")]
+
+
+def parameters(rule: Rule) -> Callable[[Any], str]:
+    """The values that a job depends on, as text: Snakemake reruns the job when it changes."""
+
+    def resolve(wildcards: Any) -> str:
+        found = {}
+        for key in rule.params:
+            path, _, name = key.rpartition(":") if ":" in key else ("params.yaml", "", key)
+            name = filled(rule, name).format(**dict(wildcards.items()))
+            found[f"{path}:{name}"] = looked_up(read(path), name)
+        return json.dumps(found, sort_keys=True)
+
+    return resolve
+
+
+def snake_rule(rule: Rule, everything: list[str]) -> SnakeRule:
+    """`rule` in Snakemake's terms."""
+    data = [path for text in rule.inputs for path in expanded(rule, str(text), everything)]
+    # The check's file only says "go": a newer one must not rerun what it allowed.
+    go = [path for path in data if path.endswith("-check.json")]
+    paths = [filled(rule, out.path) for out in rule.outputs]
+    item = "".join(f"-{{{wildcard}}}" for wildcard in rule.matrix)
+    threads = rule.threads if isinstance(rule.threads, int) else int(looked_up(declared(), rule.threads))
+    return SnakeRule(
+        name=rule.name,
+        inputs={"code": list(rule.code), "data": [path for path in data if path not in go], "go": [ancient(path) for path in go]},
+        outputs=[directory(path) if out.is_folder else path for path, out in zip(paths, rule.outputs, strict=True)],
+        parameters=parameters(rule),
+        constraints={wildcard: "|".join(map(re.escape, values(rule, wildcard))) for wildcard in rule.matrix},
+        log=f"logs/{study(rule.dataset)}/{rule.name}{item}.log",
+        benchmark=f"benchmarks/{study(rule.dataset)}/{rule.name}{item}.tsv",
+        threads=threads,
+        gpu=int(rule.uses_gpu),
+        command=command(rule),
+    )
+
+
+def command(rule: Rule) -> str:
+    """The stage's command line; Snakemake fills in {wildcards.exp} and the like."""
+    return rule.command.format(**{wildcard: f"{{wildcards.{wildcard}}}" for wildcard in rule.matrix})
+
+
+DECLARED = rules()
+EVERYTHING = [path for rule in DECLARED for path in written_files(rule)]
+RULES = [snake_rule(rule, EVERYTHING) for rule in DECLARED]
+LOCAL = [rule.name for rule in DECLARED if rule.stage in LOCAL_STAGES]
+TARGETS = [path for rule in DECLARED if rule.stage in ("table", "report") for path in written_files(rule)]

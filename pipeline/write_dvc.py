@@ -1,0 +1,87 @@
+"""Write dvc.yaml from the rules: `python -m pipeline.write_dvc` (or `make pipeline`)."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import yaml
+
+from pipeline.rules import ROOT, Out, Rule, rules
+
+HEADER = """\
+# Written by `make pipeline` from pipeline/rules.py: change that file, not this one (a test compares them).
+# Outputs are `persist`, so that DVC keeps them until the stage replaces them: a failing stage loses nothing.
+"""
+
+
+def study(dataset: str) -> str:
+    """The study's name as DVC interpolates it."""
+    return f"${{study.source.{dataset}}}-${{study.scale}}"
+
+
+def filled(rule: Rule, text: str) -> str:
+    """Placeholders as DVC's interpolation: {study}, {scale} from params.yaml, wildcards from the matrix."""
+    values = {wildcard: f"${{item.{wildcard}}}" for wildcard in rule.matrix}
+    return text.format(study=study(rule.dataset), scale="${study.scale}", **values)
+
+
+def dependencies(rule: Rule) -> list[str]:
+    """Code first, then what other stages wrote."""
+    return [*rule.code, *(filled(rule, str(path)) for path in rule.inputs)]
+
+
+def parameters(rule: Rule) -> list[Any]:
+    """Keys of params.yaml as strings, those of other files grouped by file; "file:" tracks all of it."""
+    own: list[Any] = [filled(rule, key) for key in rule.params if ":" not in key]
+    others: dict[str, list[str]] = {}
+    for key in rule.params:
+        if ":" in key:
+            path, _, name = key.partition(":")
+            others.setdefault(path, []).extend([filled(rule, name)] if name else [])
+    return own + [{path: names or None} for path, names in others.items()]
+
+
+def output(rule: Rule, declared: Out) -> dict[str, Any]:
+    """One output with its flags."""
+    flags: dict[str, Any] = {"persist": True}
+    if declared.git:
+        flags["cache"] = False
+    return {filled(rule, declared.path): flags | dict(declared.plot)}
+
+
+def stage(rule: Rule) -> dict[str, Any]:
+    """One entry under `stages`."""
+    kinds: dict[str, list[Any]] = {"outs": [], "metrics": [], "plots": []}
+    for declared in rule.outputs:
+        kind = "metrics" if declared.metric else "plots" if declared.plot else "outs"
+        kinds[kind].append(output(rule, declared))
+    entry: dict[str, Any] = {}
+    if rule.matrix:
+        entry["matrix"] = {
+            wildcard: list(values) if isinstance(values, tuple) else f"${{{values}}}"
+            for wildcard, values in rule.matrix.items()
+        }
+    entry |= {"cmd": filled(rule, rule.command), "deps": dependencies(rule), "params": parameters(rule)}
+    return entry | {kind: entries for kind, entries in kinds.items() if entries}
+
+
+def dvc_yaml() -> str:
+    """The text of dvc.yaml."""
+    stages = {rule.name: stage(rule) for rule in rules()}
+    return HEADER + yaml.safe_dump({"stages": stages}, sort_keys=False, width=110)
+
+
+def main() -> None:
+    text = dvc_yaml()
+    path = ROOT / "dvc.yaml"
+    if "--check" in sys.argv:
+        if not path.exists() or path.read_text() != text:
+            sys.exit("ERROR: dvc.yaml is not what pipeline/rules.py declares: run 'make pipeline' and commit it")
+        return
+    path.write_text(text)
+    print(f"{path.name}: {len(rules())} stage groups")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""Score the two predictors that see no image: the best constant and the per-position prior."""
+
+from mtinet import config, files, paths, stage
+from mtinet.data.packing import PackedSplit
+from mtinet.evaluation.blind import blind
+
+
+def main() -> None:
+    dataset = stage.arguments(__doc__, "dataset").dataset
+    with stage.reporting_errors():
+        params = config.load()
+        study = params.study_name(dataset)
+        target = paths.blind(study, dataset)
+        with stage.reporting_errors(in_git=[target]):
+            train, val = (PackedSplit(paths.packed(study, dataset, split)) for split in ("train", "val"))
+            classes = {name: params.channels(dataset, name) for name in params.datasets[dataset].tasks}
+            files.write_json(target, blind(train, val, classes))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""Check parameters and data sources before any stage touches an earlier result."""
+
+from mtinet import config, files, models, paths, stage
+from mtinet.config import Params
+from mtinet.data import archives
+from mtinet.errors import UserError
+from mtinet.training import tracking
+
+
+def check(params: Params, dataset: str) -> dict[str, str]:
+    """Raise UserError unless all experiments can be built and the dataset's source is there."""
+    if dataset not in params.datasets:
+        raise UserError(f"unknown dataset '{dataset}', params.yaml declares {', '.join(params.datasets)}")
+    for method, experiments in params.experiments.get(dataset, {}).items():
+        for name, experiment in experiments.items():
+            try:
+                models.check_options(method, experiment.options, experiment.tasks, experiment.auxiliary)
+            except UserError as error:
+                raise UserError(f"experiments.{dataset}.{method}.{name}: {error}") from None
+    source = params.study.source[dataset]
+    if source == "archive":
+        archives.reachable(params.datasets[dataset].archive)
+    return {"dataset": dataset, "study": params.study_name(dataset), "source": source}
+
+
+def main() -> None:
+    dataset = stage.arguments(__doc__, "dataset").dataset
+    with stage.reporting_errors():
+        params = config.load()
+        found = check(params, dataset)
+        # Before any run: many processes that open a fresh store at once would crash in its migration.
+        tracking.initialise(found["study"])
+        files.write_json(paths.checked(found["study"], dataset), found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""Derive the labels that the dataset's source lacks, each as the archive would store it."""
+
+from pathlib import Path
+
+from mtinet import config, files, paths, stage
+from mtinet.data import labels
+
+
+def main() -> None:
+    dataset = stage.arguments(__doc__, "dataset").dataset
+    with stage.reporting_errors():
+        params = config.load()
+        study = params.study_name(dataset)
+        target: Path = paths.distilled(study, dataset)
+        with stage.reporting_errors(cached=[target]), files.replacing(target) as work:
+            work.mkdir()
+            labels.derive_missing(paths.raw(study, dataset), files.read_json(paths.card(study, dataset)), work)
+
+
+if __name__ == "__main__":
+    main()

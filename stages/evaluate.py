@@ -1,0 +1,67 @@
+"""Score one run on the held-out split: metrics, per-image statistics, and examples for the panels."""
+
+import numpy as np
+
+from mtinet import config, files, paths, stage
+from mtinet.data.packing import PackedSplit
+from mtinet.evaluation import scoring
+from mtinet.training import checkpoints, loop
+from mtinet.training.run import Run
+from mtinet.training.tracking import Tracker
+
+
+def evaluate(run: Run, device_name: str) -> None:
+    """Score `run` with the weights of its last epoch and publish what was found."""
+    split = PackedSplit(paths.packed(run.study, run.dataset, "val"))
+    device = loop.device_of(device_name)
+    loop.prepare_torch(run)
+    model = loop.build_model(run).to(device)
+    checkpoints.load_weights(paths.weights(*run.location), model)
+    manifest = files.read_json(paths.manifest(*run.location))
+    scores = scoring.score(
+        model, split, main=run.experiment.tasks, auxiliary=run.experiment.auxiliary, classes=run.channels,
+        size=(run.scale.input.height, run.scale.input.width), batch_size=run.scale.batch_size, device=device,
+    )  # fmt: skip
+    metrics = {
+        "dataset": run.dataset, "experiment": run.name, "seed": run.seed, "method": run.method,
+        "backbone": run.experiment.backbone, "steps": manifest["steps"], "epochs": manifest["epochs"],
+        "images": len(split), **scores.summaries,
+    }  # fmt: skip
+    for path, arrays in (
+        (paths.statistics(*run.location), scores.statistics),
+        (paths.examples(*run.location), scores.examples),
+    ):
+        with files.replacing(path) as temporary, temporary.open("wb") as stream:
+            np.savez_compressed(stream, **arrays)
+    files.write_json(paths.metrics(*run.location), metrics)
+    track(run, scores.summaries, manifest["key"], split)
+
+
+def track(run: Run, summaries: dict[str, dict[str, dict[str, float]]], key: str, split: PackedSplit) -> None:
+    """Add the final metrics to the run that training began in MLflow."""
+    tracker = Tracker(run.study, f"{run.dataset}/{run.name}/seed{run.seed}", key)
+    tracker.start({}, {"dataset": run.dataset, "experiment": run.name})
+    tracker.dataset(f"{run.dataset} val", split.digest, "evaluation")
+    figures = {
+        f"{task}.{name}": value
+        for task, summary in summaries["tasks"].items()
+        for name, value in summary.items()
+        if isinstance(value, float)
+    }
+    tracker.log(figures, step=0)
+    tracker.tag({"metrics": str(paths.metrics(*run.location))})
+    tracker.finish()
+
+
+def main() -> None:
+    given = stage.arguments(__doc__, "dataset", "experiment", "seed")
+    with stage.reporting_errors():
+        params = config.load()
+        run = Run.of(params, given.dataset, given.experiment, given.seed)
+        cached = [paths.statistics(*run.location), paths.examples(*run.location)]
+        with stage.reporting_errors(cached=cached, in_git=[paths.metrics(*run.location)]):
+            evaluate(run, params.compute.device)
+
+
+if __name__ == "__main__":
+    main()

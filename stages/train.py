@@ -1,0 +1,54 @@
+"""Train one experiment under one seed; publish weights, history and manifest."""
+
+import time
+
+from mtinet import config, files, paths, stage
+from mtinet.data.packing import PackedSplit
+from mtinet.training import checkpoints, loop, provenance
+from mtinet.training.run import Run
+from mtinet.training.tracking import Tracker
+
+
+def train(run: Run, device_name: str) -> None:
+    """Train, track and publish `run`."""
+    began = time.monotonic()
+    split = PackedSplit(paths.packed(run.study, run.dataset, "train"))
+    device = loop.device_of(device_name)
+    loop.check(run)  # imports the method, whose code belongs to the run's key
+    key = provenance.key(run, split)
+    tracker = Tracker(run.study, f"{run.dataset}/{run.name}/seed{run.seed}", key)
+    tracker.start(provenance.flat(run.config()), {"dataset": run.dataset, "experiment": run.name})
+    tracker.dataset(f"{run.dataset} train", split.digest, "training")
+
+    def report(row: dict[str, float]) -> None:
+        print(f"{run.name} seed {run.seed}: epoch {row['epoch']}/{run.scale.epochs}, loss {row['loss']:.4f}", flush=True)
+        figures = {name: value for name, value in row.items() if name not in ("epoch", "steps")}
+        tracker.log(figures, int(row["steps"]))
+
+    folder = paths.unfinished("train", key)
+    try:
+        model, history = loop.train(run, split, folder, device, report)
+    except BaseException:
+        tracker.finish("FAILED")
+        raise
+    checkpoints.publish_weights(paths.weights(*run.location), model)
+    provenance.write_history(paths.history(*run.location), history)
+    files.write_json(paths.manifest(*run.location), provenance.manifest(run, split, device, history))
+    files.write_json(paths.timing(*run.location), provenance.timing(began, tracker.run_id))
+    tracker.tag({"weights": str(paths.weights(*run.location)), "history": str(paths.history(*run.location))})
+    tracker.finish()
+    files.remove(folder)
+
+
+def main() -> None:
+    given = stage.arguments(__doc__, "dataset", "experiment", "seed")
+    with stage.reporting_errors():
+        params = config.load()
+        run = Run.of(params, given.dataset, given.experiment, given.seed)
+        cached = [paths.weights(*run.location), paths.manifest(*run.location)]
+        with stage.reporting_errors(cached=cached, in_git=[paths.history(*run.location)]):
+            train(run, params.compute.device)
+
+
+if __name__ == "__main__":
+    main()

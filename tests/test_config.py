@@ -1,0 +1,129 @@
+"""params.yaml is read strictly: every mistake is one line that names the key and what was expected."""
+
+from __future__ import annotations
+
+import copy
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from mtinet import config
+from mtinet.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[1]
+CONTENT = yaml.safe_load((ROOT / "params.yaml").read_text())
+MTI = ("experiments", "nyud", "mti_net", "hrnet18-mti")
+
+
+def at(content: Any, key: tuple[str, ...]) -> Any:
+    for part in key:
+        content = content[part]
+    return content
+
+
+def refusal(tmp_path: Path, content: Any) -> str:
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError) as caught:
+        config.load(path)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        (("study", "scael"), "laptop", ["study.scael: unknown parameter", "did you mean 'scale'"]),
+        (("study", "scale"), "lptop", ["study.scale", "'lptop'", "did you mean 'laptop'"]),
+        (("study", "source", "nyud"), "web", ["study.source.nyud: found 'web'", "'scenes' or 'archive'"]),
+        ((*MTI, "tasks"), ["sge"], ["experiments.nyud.mti_net.hrnet18-mti.tasks", "'sge'", "did you mean 'seg'"]),
+        ((*MTI, "auxiliary"), ["seg"], ["hrnet18-mti", "named twice"]),
+        ((*MTI, "lr"), "1e-4", ["hrnet18-mti.lr: found '1e-4'", "number"]),
+        ((*MTI, "lr"), -1.0, ["hrnet18-mti.lr: found -1.0", "greater than 0"]),
+        ((*MTI, "lerning_rate"), 1.0, ["hrnet18-mti.lerning_rate: unknown parameter"]),
+        (("scales", "laptop", "nyud", "input", "height"), 100, ["scales.laptop.nyud.input.height: found 100", "32"]),
+        (("seeds",), [0, 0], ["seeds", "twice"]),
+        (("seeds",), [], ["seeds", "at least 1"]),
+        (("compute", "threads"), 0, ["compute.threads: found 0"]),
+        (("datasets", "nyud", "tasks", "seg"), {"weight": 1.0}, ["datasets.nyud.tasks.seg", "classes"]),
+        (("datasets", "nyud", "tasks", "depth", "classes"), 3, ["datasets.nyud.tasks.depth", "classes"]),
+        (("datasets", "nyud", "tasks", "dpeth"), {"weight": 1.0}, ["datasets.nyud.tasks", "did you mean 'depth'"]),
+        (("experiments", "nyu"), {}, ["experiments", "'nyu'", "did you mean 'nyud'"]),
+    ],
+)
+def test_mistakes_name_the_key(tmp_path: Path, key: tuple[str, ...], value: Any, expected: list[str]) -> None:
+    content = copy.deepcopy(CONTENT)
+    at(content, key[:-1])[key[-1]] = value
+    message = refusal(tmp_path, content)
+    assert "\n" not in message
+    for part in expected:
+        assert part in message
+
+
+def test_a_missing_section_is_named(tmp_path: Path) -> None:
+    content = copy.deepcopy(CONTENT)
+    del content["seeds"]
+    assert "seeds: missing" in refusal(tmp_path, content)
+
+
+def test_an_experiment_name_is_used_once_per_dataset(tmp_path: Path) -> None:
+    content = copy.deepcopy(CONTENT)
+    content["experiments"]["nyud"]["multi_task"]["hrnet18-mti"] = copy.deepcopy(at(CONTENT, MTI))
+    assert "hrnet18-mti: the name is taken" in refusal(tmp_path, content)
+
+
+def test_broken_yaml_and_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    with pytest.raises(UserError, match="repository's root"):
+        config.load(path)
+    path.write_text("study: {")
+    with pytest.raises(UserError, match="not valid YAML"):
+        config.load(path)
+
+
+def test_both_yaml_dialects_read_the_same() -> None:
+    """DVC reads YAML 1.2 (ruamel), Snakemake and the stages 1.1 (PyYAML): 1e-4 would differ, for one."""
+    for path in (ROOT / "params.yaml", ROOT / "src/mtinet/tasks.yaml", *sorted((ROOT / "pipeline").glob("*.yaml"))):
+        assert YAML(typ="safe").load(path.read_text()) == yaml.safe_load(path.read_text()), path
+
+
+def leaves(content: Any, key: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    if isinstance(content, dict):
+        return [leaf for name, value in content.items() for leaf in leaves(value, (*key, name))]
+    return [key]
+
+
+@given(
+    key=st.sampled_from(leaves(CONTENT)),
+    value=st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.lists(st.integers(), max_size=2),
+                    st.dictionaries(st.text(max_size=3), st.integers(), max_size=1)),
+)  # fmt: skip
+def test_any_leaf_with_any_value_is_accepted_or_refused_by_its_path(key: tuple[Any, ...], value: Any) -> None:
+    content = copy.deepcopy(CONTENT)
+    at(content, key[:-1])[key[-1]] = value
+    try:
+        config.Params.model_validate(content)
+    except ValidationError as error:
+        messages = [config.problem(item) for item in error.errors()]
+        assert all("\n" not in message for message in messages)
+        assert any(str(key[0]) in message for message in messages)
+
+
+def test_paper_scale_is_the_papers_recipe() -> None:
+    """Section A.2: Adam 1e-4, batches of 6, 80 epochs on NYUD-v2, zoom {1, 1.2, 1.5} and flip."""
+    params = config.load(ROOT / "params.yaml")
+    paper = params.scales["paper"]["nyud"]
+    assert (paper.batch_size, paper.epochs, paper.lr_factor) == (6, 80, 1.0)
+    assert (paper.input.height, paper.input.width) == (480, 640)
+    assert (paper.scenes.train, paper.scenes.val) == (795, 654)
+    assert params.augmentation["nyud"].zoom == [1.0, 1.2, 1.5]
+    for experiments in params.experiments["nyud"].values():
+        for experiment in experiments.values():
+            assert experiment.optimizer == "adam"
+            assert math.isclose(experiment.lr, 1e-4)
