@@ -1,0 +1,1 @@
+"""Tables, figures and the page: pure functions of metric files and declared experiments. No torch."""

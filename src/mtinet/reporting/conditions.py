@@ -1,0 +1,102 @@
+"""Under which conditions numbers were measured, and whether they may be held against the paper's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtinet.config import Params
+
+SOURCES = {"scenes": "rendered rooms", "archive": "the real data"}
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the first line of every table and page says.
+
+    `pretrained` is none, hub, or the path of a state dict, as in params.yaml; `detail` says in words what
+    the scale means; `machine` adds what else determines the bytes (threads, instruction set, precision).
+    """
+
+    source: str
+    scale: str
+    pretrained: str
+    device: str
+    detail: str = ""
+    machine: str = ""
+    seeds: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, params: Params, dataset: str, manifests: Iterable[Mapping[str, Any]]) -> Conditions:
+        """The conditions of a dataset's study, from params.yaml and the runs' manifests."""
+        scale, source = params.scale(dataset), params.study.source[dataset]
+        runs = list(manifests)
+        images = f"{scale.scenes.train} training images, " if source == "scenes" else ""
+        size = f"input {scale.input.height}x{scale.input.width}"
+        return cls(
+            source=source,
+            scale=params.study.scale,
+            pretrained=scale.pretrained,
+            device=together(runs, "device") or "unknown, no run has finished",
+            detail=f"{images}{size}, {scale.epochs} epochs, batch {scale.batch_size}",
+            machine=machine(runs),
+            seeds=tuple(params.seeds),
+        )
+
+    @property
+    def study(self) -> str:
+        """The study's name, as in `Params.study_name`."""
+        return f"{self.source}-{self.scale}"
+
+    @property
+    def comparable(self) -> bool:
+        """Whether source, scale and pretraining are the paper's."""
+        return not self.obstacles()
+
+    def obstacles(self) -> list[str]:
+        """Why the numbers are not comparable with the paper's; empty when they are."""
+        found = []
+        if self.source != "archive":
+            found.append("the data are not the paper's")
+        if self.scale != "paper":
+            found.append("the training is not at the paper's scale")
+        if self.pretrained == "none":
+            found.append("the backbone is not pretrained on ImageNet")
+        return found
+
+    def line(self) -> str:
+        """One line: source, scale, pretraining, device, and whether comparable with the paper."""
+        parts = [
+            f"Source: {self.source}" + (f" ({SOURCES[self.source]})" if self.source in SOURCES else ""),
+            f"scale: {self.scale}" + (f" ({self.detail})" if self.detail else ""),
+            f"pretraining: {pretraining(self.pretrained)}",
+            f"device: {self.device}" + (f" ({self.machine})" if self.machine else ""),
+        ]
+        if self.seeds:
+            parts.append(f"{'seed' if len(self.seeds) == 1 else 'seeds'}: {', '.join(map(str, self.seeds))}")
+        verdict = "Comparable with the paper's numbers"
+        if not self.comparable:
+            verdict = f"NOT comparable with the paper's numbers: {', '.join(self.obstacles())}"
+        return f"{'; '.join(parts)}. {verdict}."
+
+
+def pretraining(choice: str) -> str:
+    """The choice in words; of a file only the name, since its folder concerns one machine only."""
+    if choice in ("none", "hub"):
+        return {"none": "none", "hub": "ImageNet (hub)"}[choice]
+    return f"ImageNet (file {Path(choice).name})"
+
+
+def together(runs: Iterable[Mapping[str, Any]], key: str) -> str:
+    """The values that the manifests give for `key`, each once; several when runs were made differently."""
+    return " and ".join(sorted({str(run[key]) for run in runs if run.get(key) is not None}))
+
+
+def machine(runs: list[Mapping[str, Any]]) -> str:
+    """Threads, instruction set and precision of the runs, in words."""
+    threads = together(runs, "threads")
+    words = [f"{threads} thread" + ("" if threads == "1" else "s") if threads else ""]
+    words += [together(runs, "instruction_set"), together(runs, "precision")]
+    return ", ".join(word for word in words if word)

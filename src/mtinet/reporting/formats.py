@@ -1,0 +1,127 @@
+"""A table written down as Markdown, CSV and LaTeX (booktabs)."""
+
+from __future__ import annotations
+
+import io
+from csv import writer
+
+from mtinet.reporting.layouts import Column
+from mtinet.reporting.tables import Cell, Row, Table
+
+KINDS = ("measured", "printed", "difference")
+# The order matters: a backslash must be replaced before replacements bring in more of them.
+LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#",
+    "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}",
+    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "Δm": r"$\Delta_m$", "Δ": r"$\Delta$", "δ": r"$\delta$",
+    "±": r"$\pm$", "×": r"$\times$", "–": "--",
+}  # fmt: skip
+
+
+def heading(column: Column) -> str:
+    """A column's name with its unit and direction, e.g. "Seg mIoU (%) ↑"."""
+    return column.label + (f" ({column.unit})" if column.unit else "") + f" {column.arrow}"
+
+
+def markdown(table: Table) -> str:
+    """The table in Markdown; its first line states the conditions."""
+    names = ["Method", "Steps"]
+    for column in table.columns:
+        names += [heading(column), "printed", "difference"]
+    lines = ["| " + " | ".join(map(markdown_text, names)) + " |"]
+    lines.append("|:--|" + "--:|" * (len(names) - 1))
+    for row in table.rows:
+        cells = [markdown_text(row.label), *(markdown_cell(cell) for cell in row.cells)]
+        lines.append("| " + " | ".join(cells) + " |")
+    notes = [f"- {note}" for note in table.notes]
+    return "\n".join([table.line, "", f"## {table.title}", "", *lines, "", *notes, ""])
+
+
+def markdown_text(text: str) -> str:
+    """Text with what would end a cell escaped."""
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*")
+
+
+def markdown_cell(cell: Cell) -> str:
+    """A number, bold when it is the best."""
+    return f"**{cell.full}**" if cell.bold else cell.full
+
+
+def csv(table: Table) -> str:
+    """The table as CSV: a comment line with the conditions, a header, then numbers in the units shown.
+
+    A missing number is NA, a cell with nothing to show is empty. Spreads over seeds have columns of their
+    own where any row has one. Notes stand as comment lines at the end.
+    """
+    spread = [
+        any(cell.spread for cell in cells)
+        for cells in zip(*(row.measured for row in table.rows), strict=True)
+    ]
+    names = ["method", "steps"]
+    for column, wide in zip(table.columns, spread, strict=True):
+        path = f"{column.task}.{column.metric}" if column.task else column.metric
+        names += [f"{path} {kind}" for kind in (*KINDS, *(("std",) if wide else ()))]
+    text = io.StringIO()
+    rows = writer(text, lineterminator="\n")
+    rows.writerow(names)
+    rows.writerows(csv_row(row, spread) for row in table.rows)
+    return f"# {table.line}\n{text.getvalue()}" + "".join(f"# {note}\n" for note in table.notes)
+
+
+def csv_row(row: Row, spread: list[bool]) -> list[str]:
+    """One row's fields."""
+    fields = [row.label, csv_cell(row.steps)]
+    for wide, *triple in zip(spread, row.measured, row.printed, row.difference, strict=True):
+        fields += [csv_cell(cell) for cell in triple]
+        if wide:
+            fields.append(triple[0].spread)
+    return fields
+
+
+def csv_cell(cell: Cell) -> str:
+    """A number without its spread, NA where it is missing."""
+    return "NA" if cell.missing else cell.text
+
+
+def latex(table: Table) -> str:
+    """The table for `\\usepackage{booktabs}`; conditions in the first line, a comment, and in the caption."""
+    groups = [r"\multicolumn{3}{c}{" + escape(heading(column)) + "}" for column in table.columns]
+    rules = [rf"\cmidrule(lr){{{3 + 3 * i}-{5 + 3 * i}}}" for i in range(len(table.columns))]
+    body = []
+    for index, row in enumerate(table.rows):
+        if index and row.kind != table.rows[index - 1].kind:
+            body.append(r"\midrule")
+        body.append(" & ".join([escape(row.label), *map(latex_cell, row.cells)]) + r" \\")
+    return "\n".join([
+        f"% {table.line}",
+        r"\begin{table}", r"\centering", r"\footnotesize", r"\setlength{\tabcolsep}{3pt}",
+        rf"\caption{{{escape(table.title)}. {escape(table.line)}}}",
+        rf"\label{{tab:{table.name}}}",
+        r"\begin{tabular}{lr" + "rrr" * len(table.columns) + "}",
+        r"\toprule",
+        " & ".join(["", "", *groups]) + r" \\",
+        " ".join(rules),
+        " & ".join(["Method", "Steps", *["measured & printed & diff."] * len(table.columns)]) + r" \\",
+        r"\midrule", *body, r"\bottomrule", r"\end{tabular}",
+        *(rf"\par\smallskip {escape(note)}" for note in table.notes),
+        r"\end{table}", "",
+    ])  # fmt: skip
+
+
+def latex_cell(cell: Cell) -> str:
+    """A number in mathematics (for its minus sign), text otherwise."""
+    if cell.value is None:
+        return escape(cell.text)
+    text = cell.full.replace("±", r"\pm")
+    return rf"$\mathbf{{{text}}}$" if cell.bold else f"${text}$"
+
+
+def escape(text: str) -> str:
+    """Text in which no character means anything to LaTeX."""
+    pieces, rest = [], text
+    while rest:
+        found = next((mark for mark in LATEX if rest.startswith(mark)), None)
+        pieces.append(LATEX[found] if found else rest[0])
+        rest = rest[len(found) if found else 1 :]
+    return "".join(pieces)
