@@ -6,21 +6,24 @@ import functools
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from filelock import FileLock
 
-DEFAULT_STORE = "sqlite:///mlflow.db"
 TAG = "mtinet.run"  # config hash and seed: how a run is found again
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 
-def never_fatal[**P, T](function: Callable[P, T]) -> Callable[P, T | None]:
+def never_fatal(function: Callable[P, T]) -> Callable[P, T | None]:
     """Tracking must never kill a training: report any failure in one line and go on without."""
 
     @functools.wraps(function)
@@ -37,7 +40,7 @@ def never_fatal[**P, T](function: Callable[P, T]) -> Callable[P, T | None]:
 
 def store() -> str:
     """Where runs are tracked: MLFLOW_TRACKING_URI, or an SQLite file in the repository's root."""
-    return os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_STORE)
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').absolute()}"
 
 
 def connect(experiment: str) -> Any:
@@ -46,10 +49,10 @@ def connect(experiment: str) -> Any:
 
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    client = mlflow.MlflowClient(store())
-    # Processes that open a fresh SQLite file at once crash in its migration: one at a time.
     Path(".cache").mkdir(exist_ok=True)
+    # Processes that open a fresh SQLite file at once crash in its migration: one at a time.
     with FileLock(".cache/mlflow.lock"):
+        client = mlflow.MlflowClient(store())
         if client.get_experiment_by_name(experiment) is None:
             client.create_experiment(experiment)
     return client
@@ -94,8 +97,6 @@ class Tracker:
         known = {metric.step for metric in self.client.get_metric_history(self.run_id, next(iter(values)))}
         if step in known:
             return
-        import time
-
         now = int(time.time() * 1000)
         metrics = [Metric(name.replace("@", "_at_"), float(value), now, step) for name, value in values.items()]
         self.client.log_batch(self.run_id, metrics=metrics)

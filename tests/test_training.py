@@ -1,0 +1,135 @@
+"""The loop: same seed, same bytes; an interrupted run ends like an uninterrupted one; poly decay; errors."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from synthetic import SyntheticSplit
+
+from mtinet.config import Params
+from mtinet.errors import UserError
+from mtinet.training import batches, checkpoints, loop, provenance
+from mtinet.training.run import Run
+
+ROOT = Path(__file__).resolve().parents[1]
+CPU = torch.device("cpu")
+
+
+def make_run(experiment: str = "hrnet18-mti-n", epochs: int = 3, **changes: Any) -> Run:
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content["study"]["scale"] = "smoke"
+    content["compute"]["threads"] = 1
+    content["scales"]["smoke"]["nyud"] |= {"epochs": epochs, "batch_size": 4, **changes}
+    return Run.of(Params.model_validate(content), "nyud", experiment, 0)
+
+
+def trained(run: Run, folder: Path, split: Any = None) -> tuple[dict[str, torch.Tensor], loop.History]:
+    model, history = loop.train(run, split or SyntheticSplit(9), folder, CPU, lambda row: None)
+    return model.state_dict(), history
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, torch.Tensor], loop.History]:
+    return trained(make_run(), tmp_path_factory.mktemp("first"))
+
+
+def assert_same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> None:
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_same_seed_same_bytes(uninterrupted: Any, tmp_path: Path) -> None:
+    weights, history = trained(make_run(), tmp_path)
+    assert_same(weights, uninterrupted[0])
+    assert history == uninterrupted[1]
+
+
+@pytest.mark.parametrize("stop_after", [1, 2])
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(
+    uninterrupted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
+) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY_SECONDS", 0.0)
+    original = loop.train_epoch
+
+    def killed(run: Run, split: Any, model: Any, optimizer: Any, number: int, device: Any) -> Any:
+        if number == stop_after:
+            raise KeyboardInterrupt
+        return original(run, split, model, optimizer, number, device)
+
+    monkeypatch.setattr(loop, "train_epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        trained(make_run(), tmp_path)
+    monkeypatch.setattr(loop, "train_epoch", original)
+    seen: list[float] = []
+    model, history = loop.train(make_run(), SyntheticSplit(9), tmp_path, CPU, lambda row: seen.append(row["epoch"]))
+    assert seen == [1, 2, 3]
+    assert_same(model.state_dict(), uninterrupted[0])
+    assert history == uninterrupted[1]
+
+
+def test_history_counts_steps_and_drops_the_last_incomplete_batch(uninterrupted: Any) -> None:
+    history = uninterrupted[1]
+    assert [row["steps"] for row in history] == [2, 4, 6]
+    assert {"loss", "seg", "depth", "seg@4", "normals@32"} <= set(history[0])
+    assert all(np.isclose(row["loss"], sum(v for k, v in row.items() if k not in ("epoch", "steps", "lr", "loss")),
+                          rtol=1e-4) for row in history)  # fmt: skip
+
+
+@pytest.mark.parametrize("step", [0, 1, 77, 99])
+def test_poly_decay(step: int) -> None:
+    assert loop.poly(1e-4, step, 100) == pytest.approx(1e-4 * (1 - step / 100) ** 0.9)
+    assert loop.poly(1e-4, 100, 100) == 0.0
+
+
+def test_every_image_is_seen_once_per_epoch_in_an_order_of_its_own() -> None:
+    run = make_run(batch_size=3)
+    split = SyntheticSplit(9)
+    marked = [np.full((80, 112, 3), index * 20, np.uint8) for index in range(9)]
+    split.image = lambda index: marked[index]  # type: ignore[method-assign]
+    orders = []
+    for number in range(2):
+        images = [batch["image"] for batch in batches.epoch(run, split, number)]  # type: ignore[arg-type]
+        orders.append([round(float(image[0].mean()), 3) for batch in images for image in batch])
+        assert len(set(orders[-1])) == 9
+    assert orders[0] != orders[1]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_task_and_step(tmp_path: Path) -> None:
+    split = SyntheticSplit(8)
+    for image in split.frames:
+        image["depth"][:] = np.inf
+    with pytest.raises(UserError, match=r"hrnet18-mti-n seed 0: loss of depth.* is not finite at step 1"):
+        trained(make_run(), tmp_path, split)
+
+
+def test_weights_survive_the_way_through_the_file(tmp_path: Path) -> None:
+    run = make_run("hrnet18-single-seg")
+    loop.prepare_torch(run)
+    model, other = loop.build_model(run), loop.build_model(run)
+    path = tmp_path / "weights.safetensors"
+    checkpoints.publish_weights(path, model)
+    checkpoints.load_weights(path, other)
+    assert_same(model.state_dict(), other.state_dict())
+    with pytest.raises(UserError, match="another model"):
+        checkpoints.load_weights(path, loop.build_model(make_run("hrnet18-single-depth")))
+    with pytest.raises(UserError, match="dvc pull"):
+        checkpoints.load_weights(tmp_path / "none.safetensors", model)
+
+
+def test_the_key_of_a_run_changes_with_all_that_determines_it() -> None:
+    split = SyntheticSplit(4)
+    keys = [
+        provenance.key(run, data)  # type: ignore[arg-type]
+        for run, data in [
+            (make_run(), split), (make_run(epochs=4), split), (make_run("hrnet18-mti"), split),
+            (make_run(lr_factor=2.0), split), (make_run(), SyntheticSplit(4, seed=1)),
+        ]  # fmt: skip
+    ]
+    assert all(first != second for first, second in itertools.combinations(keys, 2))
+    assert provenance.key(make_run(), split) == keys[0]  # type: ignore[arg-type]
