@@ -39,7 +39,7 @@ class Conditions:
             source=source,
             scale=params.study.scale,
             pretrained=scale.pretrained,
-            device=together(runs, "device") or "unknown, no run has finished",
+            device=together(runs, "device") or f"{params.compute.device}, as asked for",
             detail=f"{images}{size}, {scale.epochs} epochs, batch {scale.batch_size}",
             machine=machine(runs),
             seeds=tuple(params.seeds),

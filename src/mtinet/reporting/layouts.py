@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import ValidationError, model_validator
+from pydantic import TypeAdapter, ValidationError, model_validator
 
-from mtinet.config import Strict, problem
+from mtinet.config import Strict
 from mtinet.errors import UserError
 from mtinet.tasks import registry
 
@@ -71,17 +71,16 @@ class Layout:
         return list(dict.fromkeys(name for row in self.rows for name in row.experiments))
 
 
-class MetricEntry(Strict):
-    label: str
-    better: Literal["higher", "lower"]
-    unit: str
-    scale: float
-    digits: int
-
-
 class ColumnEntry(Strict):
+    """A column's long form; what comes after `published` is needed exactly where no task has the metric."""
+
     metric: str
-    published: str
+    published: str | None = None
+    label: str | None = None
+    better: Literal["higher", "lower"] | None = None
+    unit: str | None = None
+    scale: float | None = None
+    digits: int | None = None
 
 
 class RowEntry(Strict):
@@ -104,18 +103,15 @@ class TableEntry(Strict):
     rows: list[RowEntry]
 
 
-class TablesFile(Strict):
-    metrics: dict[str, MetricEntry]
-    tables: dict[str, TableEntry]
-
-
 def load_layouts(path: Path = TABLES) -> dict[str, Layout]:
     """Every table's layout by name; raises UserError for a malformed file or an unknown metric."""
     try:
-        content = TablesFile.model_validate(read_yaml(path))
+        content = TypeAdapter(dict[str, TableEntry]).validate_python(read_yaml(path))
     except ValidationError as error:
-        raise UserError(f"{path}: {problem(error.errors()[0])}") from None
-    return {name: resolve(name, entry, content.metrics, path) for name, entry in content.tables.items()}
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path}: {where}: found {first['input']!r}: {first['msg']}") from None
+    return {name: resolve(name, entry, f"{path}: {name}.columns") for name, entry in content.items()}
 
 
 def load_published(path: Path = PUBLISHED) -> dict[str, Any]:
@@ -133,32 +129,35 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
-def resolve(name: str, entry: TableEntry, metrics: dict[str, MetricEntry], path: Path) -> Layout:
+def resolve(name: str, entry: TableEntry, where: str) -> Layout:
     """The layout with every column looked up."""
+    columns = [ColumnEntry(metric=item) if isinstance(item, str) else item for item in entry.columns]
     return Layout(
         name=name,
         title=entry.title,
         dataset=entry.dataset,
         published=entry.published,
-        columns=tuple(column(item, metrics, f"{path}: tables.{name}.columns") for item in entry.columns),
+        columns=tuple(column(item, where) for item in columns),
         rows=tuple(RowLayout(row.label, row.run, row.runs) for row in entry.rows),
     )
 
 
-def column(item: str | ColumnEntry, metrics: dict[str, MetricEntry], where: str) -> Column:
-    """A column from its short or long form."""
-    path = item if isinstance(item, str) else item.metric
-    task, _, metric = path.partition(".")
-    published = path.rpartition(".")[2] if isinstance(item, str) else item.published
-    if task in registry() and metric in ("", registry()[task].metric):
-        main = registry()[task]
-        label = f"{main.label} {main.metric}"
-        return Column(task, main.metric, published, label, main.better, main.unit, main.scale, main.digits)
-    if path not in metrics:
-        options = ", ".join([*registry(), *metrics])
-        raise UserError(f"{where}: unknown metric '{path}', expected one of: {options}")
-    other = metrics[path]
-    if path == DELTA:
-        task, metric = "", DELTA
-    label = f"{registry()[task].label} {other.label}" if task in registry() else other.label
-    return Column(task, metric, published, label, other.better, other.unit, other.scale, other.digits)
+def column(item: ColumnEntry, where: str) -> Column:
+    """A column: delta_m, a task's main metric, or one that says itself how it is printed."""
+    name, _, metric = item.metric.partition(".")
+    published = item.published or item.metric.rpartition(".")[2]
+    if item.metric == DELTA:
+        return Column("", DELTA, published, "Δm", "higher", "%", 1.0, 2)
+    task = registry().get(name)
+    if task is None:
+        options = ", ".join([*registry(), DELTA])
+        raise UserError(f"{where}: unknown task '{name}' in '{item.metric}', expected one of: {options}")
+    if metric in ("", task.metric):
+        label = f"{task.label} {task.metric}"
+        return Column(name, task.metric, published, label, task.better, task.unit, task.scale, task.digits)
+    if item.label is None or item.better is None or item.scale is None or item.digits is None:
+        raise UserError(
+            f"{where}: '{item.metric}' is no task's main metric; give label, better, scale and digits"
+        )
+    label = f"{task.label} {item.label}"
+    return Column(name, metric, published, label, item.better, item.unit or "", item.scale, item.digits)

@@ -114,8 +114,8 @@ def check_baselines(layout: Layout, experiments: Mapping[str, Any]) -> None:
         for task, name in baseline.items():
             if task in shown and name != shown[task]:
                 raise UserError(
-                    f"table '{layout.name}': delta_m of '{row.single}' is relative to '{name}' for {task},"
-                    f" but the single-task row shows '{shown[task]}'; correct its runs in pipeline/tables.yaml"
+                    f"table '{layout.name}': '{row.single}' has its delta_m relative to '{name}' for {task},"
+                    f" but the table shows '{shown[task]}'; correct the row's runs in pipeline/tables.yaml"
                 )
 
 
