@@ -1,0 +1,120 @@
+"""Backbones with features at 1/4, 1/8, 1/16 and 1/32, named "library/name".
+
+    timm/hrnet_w18_small_v2   HRNet-18 of the paper; any timm model with levels at the four strides
+    fpn/resnet18              torchvision ResNet with a 256-channel feature pyramid network
+
+A library is a module of this package with `build`, `check` and `DECODER`, imported by its name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from mtinet.errors import UserError
+from mtinet.models.heads import Decoder
+
+LIBRARIES = "timm, fpn"
+Fusion = Literal["nearest", "bilinear"]
+
+
+class Backbone(nn.Module):
+    """A feature extractor with its features by stride.
+
+    channels: stride -> channels, finest first. decoder: the head that belongs to it (section A.2).
+    body: takes images and returns one tensor [B, C, H/stride, W/stride] per stride, in that order.
+    """
+
+    def __init__(self, body: nn.Module, channels: dict[int, int], decoder: Decoder) -> None:
+        super().__init__()
+        self.body = body
+        self.channels = channels
+        self.decoder = decoder
+
+    def forward(self, images: Tensor) -> dict[int, Tensor]:
+        """Images [B, 3, H, W], float32, sides multiples of 32, to stride -> [B, C, H/stride, W/stride]."""
+        height, width = images.shape[-2:]
+        if height % 32 or width % 32:
+            raise UserError(f"found images of {height}x{width}, expected sides that are multiples of 32")
+        return dict(zip(self.channels, self.body(images), strict=True))
+
+
+def build(name: str, *, strides: Sequence[int], fusion: Fusion, pretrained: str) -> Backbone:
+    """The backbone called `name` with features at `strides` only; layers that serve others do not exist."""
+    check(name, pretrained, fusion)
+    library, model = name.split("/", 1)
+    module = library_module(library)
+    body, channels = module.build(model, tuple(strides), fusion, pretrained)
+    return Backbone(body, channels, module.DECODER)
+
+
+def check(name: str, pretrained: str, fusion: Fusion) -> None:
+    """Raise UserError when backbone, weights' file or fusion cannot be had; builds nothing."""
+    library, _, model = name.partition("/")
+    library_module(library).check(model)
+    if fusion != "nearest" and not model.startswith("hrnet"):
+        raise UserError(f"option 'hrnet_fusion': found {fusion} with {name}, expected an HRNet backbone")
+    if pretrained not in ("none", "hub") and not Path(pretrained).is_file():
+        raise UserError(f"pretrained: found '{pretrained}', expected none, hub or a state dict's file")
+
+
+def library_module(library: str) -> ModuleType:
+    """The module of this package that builds backbones of `library`."""
+    try:
+        return importlib.import_module(f"{__name__}.{library}")
+    except (ModuleNotFoundError, ValueError):
+        raise UserError(f"unknown backbone library '{library}', expected one of: {LIBRARIES}") from None
+
+
+def load_weights(body: nn.Module, path: str, prefix: str = "") -> None:
+    """Fill `body` from an ImageNet state dict (safetensors, or torch with tensors only).
+
+    Keys that `body` lacks, such as the classifier's, are ignored; a missing or misshapen one is a UserError.
+    """
+    state = read_state(path)
+    wanted = {f"{prefix}{key}": value for key, value in body.state_dict().items()}
+    optional = {key for key in wanted if key.endswith("num_batches_tracked")}
+    missing = [key for key in wanted if key not in state and key not in optional]
+    if missing:
+        raise UserError(
+            f"{path}: lacks {len(missing)} of the backbone's {len(wanted)} tensors, the first is {missing[0]}"
+        )
+    for key, value in wanted.items():
+        if key in state and state[key].shape != value.shape:
+            raise UserError(f"{path}: {key} is {[*state[key].shape]}, expected {[*value.shape]}")
+    chosen = {key.removeprefix(prefix): state.get(key, value) for key, value in wanted.items()}
+    body.load_state_dict(chosen)
+
+
+def read_state(path: str) -> dict[str, Tensor]:
+    """The tensors of a state dict's file, by key."""
+    try:
+        if path.endswith(".safetensors"):
+            return dict(importlib.import_module("safetensors.torch").load_file(path))
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # corrupt files raise whatever their parser raises
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise UserError(f"{path}: no readable state dict ({reason})") from None
+    state = state.get("state_dict", state) if isinstance(state, dict) else None
+    if not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UserError(f"{path}: found no state dict, expected tensors by name")
+    return dict(state)
+
+
+def hub_failure(name: str, error: Exception) -> UserError:
+    """The one message for ImageNet weights that cannot be fetched."""
+    return UserError(
+        f"pretrained: the weights of {name} cannot be fetched from the hub ({type(error).__name__}:"
+        f" {first_line(error)}); set scales.<scale>.<dataset>.pretrained to none or to a state dict's file"
+    )
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an exception's text."""
+    return (str(error).strip().splitlines() or [""])[0]
