@@ -12,9 +12,6 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 from pipeline import snake
 
-localrules:
-    *snake.LOCAL,
-
 
 rule all:
     input:
@@ -39,6 +36,7 @@ for declared in snake.RULES:
         threads: declared.threads
         resources:
             gpu=declared.gpu,
+        localrule: declared.local
         wildcard_constraints:
             **declared.constraints,
         shell:

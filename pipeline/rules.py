@@ -7,6 +7,7 @@ entry of its `matrix`. Every stage item is one command; its code dependencies ar
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from pipeline.imports import imported_files
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = "{study}"
 FIGURES = ("curves", "panel")
+# Imported by the name in an experiment's `backbone`. All runs depend on these, since a DVC matrix cannot vary
+# its dependencies: experiments on a further library go into a method group of their own.
+BACKBONES = tuple(f"src/mtinet/models/backbones/{name}.py" for name in ("__init__", "timm", "fpn"))
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ def code_of(stage: str, *by_name: str) -> tuple[str, ...]:
     return tuple(imported_files(ROOT, [f"stages/{stage}.py", *by_name]))
 
 
+@cache
 def declared() -> dict[str, Any]:
     """params.yaml as plain data."""
     content: dict[str, Any] = yaml.safe_load((ROOT / paths.PARAMS).read_text())
@@ -102,7 +107,7 @@ def check(dataset: str) -> Rule:
         inputs=(),
         outputs=(out(paths.checked(STUDY, dataset)),),
         params=(f"{paths.PARAMS}:",),
-        code=code_of("check", *(f"src/mtinet/models/{method}.py" for method in methods)),
+        code=code_of("check", *BACKBONES, *(f"src/mtinet/models/{method}.py" for method in methods)),
     )
 
 
@@ -170,7 +175,7 @@ def train(dataset: str, method: str) -> Rule:
             f"experiments.{dataset}.{method}.{{exp}}",
             *task_entries(dataset),
         ),
-        code=code_of("train", f"src/mtinet/models/{method}.py"),
+        code=code_of("train", *BACKBONES, f"src/mtinet/models/{method}.py"),
         arguments=("--experiment {exp}", "--seed {seed}"),
         method=method,
         matrix={"exp": f"experiments.{dataset}.{method}", "seed": "seeds"},
@@ -199,7 +204,7 @@ def evaluate(dataset: str, method: str) -> Rule:
             f"experiments.{dataset}.{method}.{{exp}}",
             *task_entries(dataset),
         ),
-        code=code_of("evaluate", f"src/mtinet/models/{method}.py", *metric_modules(dataset)),
+        code=code_of("evaluate", *BACKBONES, f"src/mtinet/models/{method}.py", *metric_modules(dataset)),
         arguments=("--experiment {exp}", "--seed {seed}"),
         method=method,
         matrix={"exp": f"experiments.{dataset}.{method}", "seed": "seeds"},

@@ -31,6 +31,7 @@ class SnakeRule:
     benchmark: str
     threads: int
     gpu: int
+    local: bool
     command: str
 
 
@@ -115,6 +116,7 @@ def snake_rule(rule: Rule, everything: list[str]) -> SnakeRule:
         benchmark=f"benchmarks/{study(rule.dataset)}/{rule.name}{item}.tsv",
         threads=threads,
         gpu=int(rule.uses_gpu),
+        local=rule.stage in LOCAL_STAGES,
         command=command(rule),
     )
 
@@ -127,5 +129,4 @@ def command(rule: Rule) -> str:
 DECLARED = rules()
 EVERYTHING = [path for rule in DECLARED for path in written_files(rule)]
 RULES = [snake_rule(rule, EVERYTHING) for rule in DECLARED]
-LOCAL = [rule.name for rule in DECLARED if rule.stage in LOCAL_STAGES]
 TARGETS = [path for rule in DECLARED if rule.stage in ("table", "report") for path in written_files(rule)]

@@ -14,7 +14,8 @@ def check(params: Params, dataset: str) -> dict[str, str]:
     for method, experiments in params.experiments.get(dataset, {}).items():
         for name, experiment in experiments.items():
             try:
-                models.check_options(method, experiment.options, experiment.tasks, experiment.auxiliary)
+                options = models.check_options(method, experiment.options, experiment.tasks, experiment.auxiliary)
+                models.check_backbone(experiment.backbone, params.scale(dataset).pretrained, options)
             except UserError as error:
                 raise UserError(f"experiments.{dataset}.{method}.{name}: {error}") from None
     source = params.study.source[dataset]
