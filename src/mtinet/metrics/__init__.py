@@ -7,6 +7,7 @@ whole set, [N, ...], and gives the set's metrics. Resampling rows before `summar
 from __future__ import annotations
 
 from importlib import import_module
+from math import isnan
 from types import ModuleType
 
 import numpy as np
@@ -29,7 +30,10 @@ def per_image(
     return statistics
 
 
-def summarize(name: str, statistics: NDArray[np.float64]) -> dict[str, float]:
-    """Dataset-level metrics of task `name` from statistics [N, ...]; NaN where nothing was valid."""
+def summarize(name: str, statistics: NDArray[np.float64]) -> dict[str, float | None]:
+    """Dataset-level metrics of task `name` from statistics [N, ...]; None where nothing was valid.
+
+    (The modules say NaN there, which JSON does not have.)
+    """
     metrics: dict[str, float] = module(name).summarize(statistics)
-    return metrics
+    return {key: None if isnan(value) else value for key, value in metrics.items()}

@@ -1,0 +1,162 @@
+"""Every experiment's metrics over its seeds, and delta_m against the single-task runs; no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import isnan
+from statistics import fmean, stdev
+from typing import Any
+
+from mtinet.config import Experiment, Params
+from mtinet.errors import UserError
+from mtinet.metrics.delta_m import delta_m
+from mtinet.tasks import task
+
+Metrics = dict[str, dict[str, float | None]]
+KINDS = {"metrics": "tasks", "auxiliary_metrics": "auxiliary", "initial": "initial"}
+
+
+def compare(
+    params: Params, dataset: str, read: Callable[[str, int], dict[str, Any] | None]
+) -> dict[str, Any]:
+    """All declared experiments of `dataset` side by side, missing ones included.
+
+    read(experiment, seed) gives a run's metrics file, None where there is none. Returns "dataset", "study",
+    "seeds" and "experiments"; per experiment:
+      method, backbone, tasks, auxiliary   as declared
+      seeds, missing_seeds                 with and without a metrics file
+      steps, epochs                        of training, None without a run
+      metrics, auxiliary_metrics, initial  task (or "seg@4") -> metric -> mean over seeds; None without a run
+      std                                  of `metrics` over seeds (n - 1); None with fewer than two
+      baseline                             main task -> its single-task experiment on this backbone, or None
+      delta_m, delta_m_std                 of the mean metrics, in %; its std over seeds; None if not defined
+    Raises UserError when a file belongs to another run, or when runs of one experiment differ in steps.
+    """
+    declared = {
+        name: (method, experiment)
+        for method, experiments in params.experiments.get(dataset, {}).items()
+        for name, experiment in experiments.items()
+    }
+    runs = {name: runs_of(dataset, name, params.seeds, read) for name in declared}
+    means = {name: mean_of("tasks", list(found.values())) for name, found in runs.items()}
+    rows = {}
+    for name, (method, experiment) in declared.items():
+        baseline = baseline_of(experiment, declared)
+        rows[name] = {
+            "method": method,
+            "backbone": experiment.backbone,
+            "tasks": experiment.tasks,
+            "auxiliary": experiment.auxiliary,
+            **seeds_and_steps(dataset, name, runs[name], params.seeds),
+            **aggregated(list(runs[name].values())),
+            "baseline": baseline,
+            **gains(experiment.tasks, list(runs[name].values()), means[name], baseline, means),
+        }
+    return {
+        "dataset": dataset,
+        "study": params.study_name(dataset),
+        "seeds": params.seeds,
+        "experiments": rows,
+    }
+
+
+def runs_of(
+    dataset: str, name: str, seeds: Sequence[int], read: Callable[[str, int], dict[str, Any] | None]
+) -> dict[int, dict[str, Any]]:
+    """The metrics files that are there, by seed; raises UserError when one belongs to another run."""
+    runs = {}
+    for seed in seeds:
+        content = read(name, seed)
+        if content is None:
+            continue
+        found, expected = [content[key] for key in ("dataset", "experiment", "seed")], [dataset, name, seed]
+        if found != expected:
+            raise UserError(f"the metrics file of {expected} is by its content of {found}; evaluate it again")
+        runs[seed] = content
+    return runs
+
+
+def baseline_of(
+    experiment: Experiment, declared: Mapping[str, tuple[str, Experiment]]
+) -> dict[str, str | None]:
+    """The single-task experiment on the same backbone for every main task, the first declared; or None."""
+    return {
+        name: next(
+            (
+                other
+                for other, (method, candidate) in declared.items()
+                if method == "single_task"
+                and candidate.backbone == experiment.backbone
+                and candidate.tasks == [name]
+            ),
+            None,
+        )
+        for name in experiment.tasks
+    }
+
+
+def seeds_and_steps(
+    dataset: str, name: str, runs: Mapping[int, Mapping[str, Any]], seeds: Sequence[int]
+) -> dict[str, Any]:
+    """Which seeds are there, and the training steps and epochs that all of them took."""
+    missing = [seed for seed in seeds if seed not in runs]
+    result: dict[str, Any] = {"seeds": list(runs), "missing_seeds": missing}
+    for key in ("steps", "epochs"):
+        values = sorted({run[key] for run in runs.values()})
+        if len(values) > 1:
+            raise UserError(
+                f"runs of experiments.{dataset}.{name} took {values} {key}, expected the same for every seed;"
+                " train and evaluate it again"
+            )
+        result[key] = values[0] if values else None
+    return result
+
+
+def aggregated(runs: Sequence[Mapping[str, Any]]) -> dict[str, Metrics | None]:
+    """Means of all kinds of metrics over the runs, and the standard deviation of the main tasks'."""
+    means = {key: mean_of(kind, runs) for key, kind in KINDS.items()}
+    return {**means, "std": over(runs, "tasks", stdev) if len(runs) > 1 else None}
+
+
+def mean_of(kind: str, runs: Sequence[Mapping[str, Any]]) -> Metrics | None:
+    """Means over the runs of one kind of metrics ("tasks", "auxiliary", "initial"); None without runs."""
+    return over(runs, kind, fmean) if runs else None
+
+
+def over(runs: Sequence[Mapping[str, Any]], kind: str, statistic: Callable[[list[float]], float]) -> Metrics:
+    """`statistic` of every metric over the runs; None for a metric that any run lacks."""
+    first = runs[0].get(kind, {})
+    values = {
+        key: {metric: [run.get(kind, {}).get(key, {}).get(metric) for run in runs] for metric in first[key]}
+        for key in first
+    }
+    return {
+        key: {metric: statistic(column) if complete(column) else None for metric, column in columns.items()}
+        for key, columns in values.items()
+    }
+
+
+def complete(column: Sequence[float | None]) -> bool:
+    return all(value is not None and not isnan(value) for value in column)
+
+
+def gains(
+    tasks: Sequence[str],
+    runs: Sequence[Mapping[str, Any]],
+    mean: Metrics | None,
+    baseline: Mapping[str, str | None],
+    means: Mapping[str, Metrics | None],
+) -> dict[str, float | None]:
+    """delta_m of the mean metrics against the baselines' means, and its spread over the runs."""
+    reference = {name: figure(name, means.get(baseline[name] or "")) for name in tasks}
+    single = [delta_m({name: figure(name, run["tasks"]) for name in tasks}, reference) for run in runs]
+    known = [value for value in single if value is not None]
+    return {
+        "delta_m": delta_m({name: figure(name, mean) for name in tasks}, reference),
+        "delta_m_std": stdev(known) if len(known) == len(runs) > 1 else None,
+    }
+
+
+def figure(name: str, metrics: Mapping[str, Mapping[str, float | None]] | None) -> float | None:
+    """The paper's figure for the task `name` among `metrics`, None where it is missing."""
+    return (metrics or {}).get(name, {}).get(task(name).metric)

@@ -1,0 +1,142 @@
+"""Score a model on a split: statistics per image, metrics of the set, and a few examples to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mtinet import metrics
+from mtinet.data.packing import PackedSplit
+from mtinet.data.transforms import prepare_image
+from mtinet.evaluation.outputs import activate, at_size
+from mtinet.losses import Predictions
+
+EXAMPLES = 8
+Summary = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What `score` found.
+
+    summaries: "tasks", "auxiliary" (task -> metrics) and "initial" ("seg@4" -> metrics of the front-end's
+        prediction at stride 4); a metric is None where nothing was valid.
+    statistics: sufficient statistics per image, float64 [N, ...], under the same keys ("seg", "seg@4").
+    examples: "ids" [K] and, numbered from 0, "image/0" (uint8 [H, W, 3]), "label/seg/0", "prediction/seg/0".
+    """
+
+    summaries: dict[str, dict[str, Summary]]
+    statistics: dict[str, NDArray]
+    examples: dict[str, NDArray]
+
+
+def score(
+    model: nn.Module,
+    split: PackedSplit,
+    *,
+    main: Sequence[str],
+    auxiliary: Sequence[str],
+    classes: Mapping[str, int],
+    size: tuple[int, int],
+    batch_size: int,
+    device: torch.device,
+    examples: int = EXAMPLES,
+) -> Scores:
+    """Score `model`, in evaluation mode, on all images of `split` at their stored size.
+
+    size: (height, width) of the network's input. classes: channels of each task's output. An auxiliary task
+    is scored by its finest initial prediction, since it has no final one (section 2.5).
+    """
+    collected: dict[str, list[NDArray[np.float64]]] = {}
+    shown: dict[int, dict[str, NDArray]] = {}
+    chosen = example_indices(len(split), examples)
+    for index, predictions in predicted(model, split, size, batch_size, device):
+        for key, prediction in predictions.items():
+            name = task_of(key)
+            resized = at_size(name, prediction, split.image(index).shape[:2])
+            target = split.label(name, index)
+            collected.setdefault(key, []).append(metrics.per_image(name, resized, target, classes[name]))
+            if index in chosen:
+                shown.setdefault(index, {})[key] = resized
+    statistics = {key: np.stack(rows) for key, rows in collected.items()}
+    finest = {name: finest_key(name, statistics) for name in auxiliary}
+    statistics |= {name: statistics[key] for name, key in finest.items()}
+    keys = {name: name for name in main} | finest
+    return Scores(summarized(statistics, main, auxiliary), statistics, pictures(split, shown, keys))
+
+
+def predicted(
+    model: nn.Module, split: PackedSplit, size: tuple[int, int], batch_size: int, device: torch.device
+) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """Per image, in order: its index and its predictions [1, C, h, w] by key ("seg", "seg@4").
+
+    The mode that the model was in is restored at the end.
+    """
+    training = model.training
+    model.eval()
+    try:
+        for start in range(0, len(split), batch_size):
+            indices = range(start, min(start + batch_size, len(split)))
+            images = [torch.as_tensor(prepare_image(split.image(index), size)) for index in indices]
+            with torch.inference_mode():
+                outputs = by_key(model(torch.stack(images).to(device)))
+                ready = {key: activate(task_of(key), output) for key, output in outputs.items()}
+            for row, index in enumerate(indices):
+                yield index, {key: prediction[row : row + 1] for key, prediction in ready.items()}
+    finally:
+        model.train(training)
+
+
+def by_key(predictions: Predictions) -> dict[str, Tensor]:
+    """Final and initial predictions in one mapping, initial ones as "task@stride"."""
+    initial = {
+        f"{name}@{stride}": output
+        for stride, outputs in predictions.initial.items()
+        for name, output in outputs.items()
+    }
+    return {**predictions.final, **initial}
+
+
+def task_of(key: str) -> str:
+    """The task of "seg" or "seg@4"."""
+    return key.split("@")[0]
+
+
+def finest_key(name: str, keys: Mapping[str, NDArray]) -> str:
+    """The key of the initial prediction of `name` at the finest scale; ValueError where there is none."""
+    return min((key for key in keys if key.startswith(f"{name}@")), key=lambda key: int(key.split("@")[1]))
+
+
+def summarized(
+    statistics: Mapping[str, NDArray[np.float64]], main: Sequence[str], auxiliary: Sequence[str]
+) -> dict[str, dict[str, Summary]]:
+    """The metrics of every kind of prediction, as in Scores.summaries."""
+    kinds = {"tasks": main, "auxiliary": auxiliary, "initial": [key for key in statistics if "@" in key]}
+    return {
+        kind: {key: metrics.summarize(task_of(key), statistics[key]) for key in keys}
+        for kind, keys in kinds.items()
+    }
+
+
+def example_indices(images: int, examples: int) -> list[int]:
+    """Evenly spaced indices, a rule that knows no prediction: nobody can have picked what looks good."""
+    count = min(images, examples)
+    return [(2 * number + 1) * images // (2 * count) for number in range(count)]
+
+
+def pictures(
+    split: PackedSplit, shown: Mapping[int, Mapping[str, NDArray]], keys: Mapping[str, str]
+) -> dict[str, NDArray]:
+    """Images, labels and predictions of the chosen images, as in Scores.examples; `keys` by task."""
+    arrays: dict[str, NDArray] = {"ids": np.array([split.ids[index] for index in shown], dtype=np.str_)}
+    for number, (index, predictions) in enumerate(shown.items()):
+        arrays[f"image/{number}"] = np.array(split.image(index))
+        for name, key in keys.items():
+            arrays[f"label/{name}/{number}"] = np.array(split.label(name, index))
+            arrays[f"prediction/{name}/{number}"] = predictions[key]
+    return arrays
