@@ -10,9 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_percentage_error, mean_squared_error
-from torchmetrics import MeanSquaredError
 
-from mtinet import metrics
+from mtinet import compat, metrics  # noqa: F401 - torchmetrics imports torchvision, see compat
 from mtinet.metrics import depth
 
 
@@ -67,6 +66,8 @@ def test_summary_agrees_with_a_loop_and_scikit_learn(seed: int, count: int, inva
 
 
 def test_rmse_agrees_with_torchmetrics() -> None:
+    from torchmetrics import MeanSquaredError
+
     pairs = images(seed=5, count=6, invalid=0.3)
     reference = MeanSquaredError(squared=False)
     for prediction, target in pairs:

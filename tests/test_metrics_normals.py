@@ -10,9 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
-from torchmetrics.functional import pairwise_cosine_similarity
 
-from mtinet import metrics
+from mtinet import compat, metrics  # noqa: F401 - torchmetrics imports torchvision, see compat
 from mtinet.metrics import normals
 
 
@@ -57,6 +56,8 @@ def test_summary_agrees_with_a_loop(seed: int, count: int, invalid: float) -> No
 
 
 def test_mean_angle_agrees_with_torchmetrics() -> None:
+    from torchmetrics.functional import pairwise_cosine_similarity
+
     pairs = images(seed=1, count=3, invalid=0)
     angles = []
     for prediction, target in pairs:

@@ -10,9 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score, recall_score
-from torchmetrics.classification import MulticlassJaccardIndex
 
-from mtinet import metrics
+from mtinet import compat, metrics  # noqa: F401 - torchmetrics imports torchvision, see compat
 from mtinet.metrics import segmentation
 
 
@@ -79,6 +78,8 @@ def test_statistics_agree_with_the_confusion_matrix(seed: int, count: int, used:
 
 
 def test_summary_agrees_with_torchmetrics_where_all_classes_occur() -> None:
+    from torchmetrics.classification import MulticlassJaccardIndex
+
     pairs = images(seed=3, count=5, classes=4, used=4, ignored=0.2)
     reference = MulticlassJaccardIndex(num_classes=4, ignore_index=255)
     for prediction, target in pairs:

@@ -15,7 +15,7 @@ def activate(name: str, output: Tensor) -> Tensor:
     """What the network's raw output [B, C, h, w] predicts, still at its size, on the CPU.
 
     Label tasks: class index, uint8 [B, 1, h, w]; the argmax comes before any resizing, since the protocol
-    resizes label images. Tasks trained with a binary cross-entropy: probability. Others: the output itself. float32.
+    resizes label images. Tasks trained with a binary cross-entropy: probability, float32. Others: the output.
     """
     if task(name).interpolation == "nearest":
         return output.argmax(dim=1, keepdim=True).to(torch.uint8).cpu()
