@@ -1,0 +1,146 @@
+"""Both orchestrators see the same stages: the graphs are taken from the tools themselves and compared."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+from dvc.repo import Repo
+
+from pipeline import write_dvc
+from pipeline.imports import imported_files
+from pipeline.rules import ROOT, rules
+
+pytestmark = pytest.mark.orchestrator
+
+
+@dataclass
+class Job:
+    """One stage item as a tool reports it."""
+
+    command: str
+    inputs: set[str] = field(default_factory=set)
+    outputs: set[str] = field(default_factory=set)
+
+
+@pytest.fixture(scope="module")
+def dvc_jobs() -> dict[str, Job]:
+    """By command: what DVC resolves from dvc.yaml."""
+    jobs = {}
+    for stage in Repo(ROOT).index.stages:
+        inputs = {dep.def_path for dep in stage.deps if not hasattr(dep, "params")}
+        jobs[stage.cmd] = Job(stage.cmd, inputs, {out.def_path for out in stage.outs})
+    return jobs
+
+
+@pytest.fixture(scope="module")
+def snake_jobs() -> dict[str, Job]:
+    """By command: what `snakemake -n --forceall -p` prints."""
+    shown = subprocess.run(
+        ["snakemake", "-n", "--forceall", "-p", "--cores", "2", "--nolock"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout + ""  # fmt: skip
+    jobs = {}
+    for block in re.split(r"\n(?=(?:local)?rule )", shown)[1:]:
+        name = re.match(r"(?:local)?rule (\w+):", block)
+        if name is None or name[1] == "all":
+            continue
+        found = {key: re.search(rf"^    {key}: (.*)$", block, re.M) for key in ("input", "output")}
+        command = re.search(r"^Shell command: (.*?) > logs/\S+ 2>&1$", block, re.M)
+        assert command is not None, block
+        inputs, outputs = ({part.strip() for part in match[1].split(",")} if match else set() for match in found.values())
+        jobs[command[1]] = Job(command[1], inputs, outputs)
+    return jobs
+
+
+def test_dvc_yaml_is_what_the_rules_declare() -> None:
+    assert (ROOT / "dvc.yaml").read_text() == write_dvc.dvc_yaml(), "run 'make pipeline' and commit dvc.yaml"
+
+
+def test_same_commands(dvc_jobs: dict[str, Job], snake_jobs: dict[str, Job]) -> None:
+    assert set(dvc_jobs) == set(snake_jobs)
+    assert len(dvc_jobs) > 30
+
+
+def test_same_outputs(dvc_jobs: dict[str, Job], snake_jobs: dict[str, Job]) -> None:
+    for command, job in dvc_jobs.items():
+        assert job.outputs == snake_jobs[command].outputs, command
+
+
+def test_same_inputs(dvc_jobs: dict[str, Job], snake_jobs: dict[str, Job]) -> None:
+    """Where DVC depends on a folder that many stages write into, Snakemake lists the files."""
+    everything = set().union(*(job.outputs for job in dvc_jobs.values()))
+    for command, job in dvc_jobs.items():
+        written = {path for path in job.inputs if path in everything}
+        for folder in job.inputs - written:
+            written |= {path for path in everything if path.startswith(folder + "/")} or {folder}
+        assert written == snake_jobs[command].inputs, command
+
+
+def test_every_job_depends_on_the_check(dvc_jobs: dict[str, Job]) -> None:
+    """Nothing that could fail in the parameters runs before they were checked."""
+    writer = {path: job for job in dvc_jobs.values() for path in job.outputs}
+
+    def above(job: Job) -> set[str]:
+        parents = [other for path in job.inputs for out, other in writer.items() if out == path or out.startswith(path + "/")]
+        return {job.command}.union(*(above(parent) for parent in parents))
+
+    for job in dvc_jobs.values():
+        assert any(command.startswith("python stages/check.py") for command in above(job)), job.command
+
+
+def test_every_experiment_and_seed_is_trained_and_evaluated(dvc_jobs: dict[str, Job]) -> None:
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for dataset, methods in params["experiments"].items():
+        for name in [name for experiments in methods.values() for name in experiments]:
+            for seed in params["seeds"]:
+                for stage in ("train", "evaluate"):
+                    assert f"python stages/{stage}.py --dataset {dataset} --experiment {name} --seed {seed}" in dvc_jobs
+
+
+def test_table_2a_has_its_twelve_runs() -> None:
+    """The paper's section 3.2: two single-task runs, MTL, three PAD-Net, three MTI-Net without and three with FPM."""
+    methods = yaml.safe_load((ROOT / "params.yaml").read_text())["experiments"]["nyud"]
+    hrnet18 = {
+        method: [name for name in experiments if name.startswith("hrnet18-")] for method, experiments in methods.items()
+    }
+    counts = {method: len(names) for method, names in hrnet18.items()}
+    assert counts == {"single_task": 2, "multi_task": 1, "pad_net": 3, "mti_net": 6}
+
+
+def test_a_methods_file_is_a_dependency_of_that_methods_runs_alone() -> None:
+    for rule in rules():
+        if rule.stage in ("train", "evaluate"):
+            files = [path for path in rule.code if Path(path).stem in ("single_task", "multi_task", "pad_net", "mti_net")]
+            assert files == [f"src/mtinet/models/{rule.method}.py"], rule.name
+
+
+def test_stages_never_import_the_orchestrators() -> None:
+    """src/ and stages/ run where neither DVC nor Snakemake is installed, and know nothing of pipeline/."""
+    for path in [*ROOT.glob("src/**/*.py"), *ROOT.glob("stages/*.py")]:
+        for line in path.read_text().splitlines():
+            assert not re.match(r"\s*(from|import) (dvc|snakemake|pipeline)\b", line), f"{path}: {line}"
+
+
+@pytest.mark.parametrize("stage", ["compare", "table", "report"])
+def test_reporting_imports_no_torch(stage: str) -> None:
+    code = f"import sys, runpy; runpy.run_path('stages/{stage}.py', run_name='imported'); sys.exit('torch' in sys.modules)"
+    assert subprocess.run(["python", "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_imports_are_followed_into_functions_and_packages(tmp_path: Path) -> None:
+    package = tmp_path / "src/mtinet/sub"
+    package.mkdir(parents=True)
+    for path, text in {
+        "src/mtinet/__init__.py": "", "src/mtinet/sub/__init__.py": "", "src/mtinet/sub/leaf.py": "import numpy",
+        "src/mtinet/a.py": "def f():\n    from mtinet.sub import leaf\n", "src/mtinet/unused.py": "",
+        "stage.py": "from typing import TYPE_CHECKING\nfrom mtinet import a\nif TYPE_CHECKING:\n    import mtinet.unused\n",
+    }.items():  # fmt: skip
+        (tmp_path / path).write_text(text)
+    assert imported_files(tmp_path, ["stage.py"]) == [
+        "src/mtinet/__init__.py", "src/mtinet/a.py", "src/mtinet/sub/__init__.py", "src/mtinet/sub/leaf.py", "stage.py",
+    ]  # fmt: skip
