@@ -112,7 +112,7 @@ def check_baselines(layout: Layout, experiments: Mapping[str, Any]) -> None:
     for row in layout.rows:
         baseline = (experiments.get(row.single or "") or {}).get("baseline") or {}
         for task, name in baseline.items():
-            if task in shown and name != shown[task]:
+            if name is not None and task in shown and name != shown[task]:
                 raise UserError(
                     f"table '{layout.name}': '{row.single}' has its delta_m relative to '{name}' for {task},"
                     f" but the table shows '{shown[task]}'; correct the row's runs in pipeline/tables.yaml"

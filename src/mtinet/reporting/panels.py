@@ -1,0 +1,192 @@
+"""The qualitative panel: images, labels and the predictions of several methods, one below the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from mtinet.errors import UserError
+from mtinet.reporting import canvas
+from mtinet.reporting.drawing import DEPTH_COLOURS, NEUTRAL, Limits, draw, palette, range_of, valid_pixels
+from mtinet.tasks import registry
+
+Examples = Mapping[str, Any]
+Rows = Mapping[str, str | Mapping[str, str]]
+
+# Inches: the panel's width, the margin that holds the row names, gaps, and the height of a line of text.
+WIDTH, MARGIN, GAP, LINE = 9.2, 1.15, 0.04, 0.24
+LEGEND_COLUMNS = 6
+KEYS = {
+    "normals": "red: to the right, green: up, blue: to the viewer; grey: no label",
+    "grey": "dark: likely; grey: no label",
+}
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One horizontal strip of the panel: images with a name to their left, or words, or a key to colours.
+
+    `classes`: names and colours (#rrggbb). `limits`: nearest and farthest depth of a colour scale in metres.
+    """
+
+    name: str
+    height: float
+    images: tuple[NDArray[np.uint8], ...] = ()
+    words: str = ""
+    classes: tuple[tuple[str, str], ...] = ()
+    heading: bool = False
+    limits: Limits | None = None
+
+
+def panel(
+    examples: Mapping[str, Examples],
+    rows: Rows,
+    tasks: Sequence[str],
+    path: Path,
+    class_names: Mapping[str, Sequence[str]] | None = None,
+) -> None:
+    """Draw images, labels and predictions into `path` (.png or .svg), a block of rows for each task.
+
+    `examples`: what the evaluation stored, per experiment: "ids" [K], "images" uint8 [K, H, W, 3], and per
+    task "label_<task>" and "prediction_<task>", [K, H, W] or [K, H, W, 3]. `rows`: a row's name to its
+    experiment, or to one per task. `class_names`: per task with classes their names, for the legend. What is
+    not there is said to be missing. Raises UserError when there is no example at all.
+    """
+    if not examples:
+        raise UserError("no examples to draw: no run has been evaluated yet; run the stage evaluate first")
+    content = [
+        strip for task in tasks for strip in block(task, examples, rows, (class_names or {}).get(task))
+    ]
+    height = sum(strip.height + GAP for strip in content)
+    with canvas.style():
+        figure = Figure(figsize=(WIDTH, height))
+        top = 0.0
+        for strip in content:
+            paint(figure, strip, top)
+            top += strip.height + GAP
+        canvas.save(figure, path)
+
+
+def block(
+    task: str, examples: Mapping[str, Examples], rows: Rows, class_names: Sequence[str] | None = None
+) -> list[Strip]:
+    """The strips of one task: heading, image, label, one prediction per row, and the key to the colours."""
+    sources = {name: run if isinstance(run, str) else run.get(task) for name, run in rows.items()}
+    holders = [run for run in examples.values() if f"label_{task}" in run]
+    entry = registry()[task]
+    if not holders:
+        return [Strip(entry.label, 2 * LINE, words="missing: no evaluated run has labels of it")]
+    first = holders[0]
+    labels = np.asarray(first[f"label_{task}"])
+    limits = range_of(labels[labels != entry.invalid]) if entry.draw == "depth" else None
+    tall = cell_height(first)
+    strips = [
+        Strip("", 1.6 * LINE, words=f"{entry.label}: {', '.join(map(str, first['ids']))}", heading=True),
+        Strip("Image", tall, tuple(np.asarray(first["images"]))),
+        Strip("Ground truth", tall, tuple(draw(task, label, limits) for label in labels)),
+    ]
+    maps = [labels]
+    for name, experiment in sources.items():
+        found, why = prediction(examples, experiment, task)
+        if found is None:
+            strips.append(Strip(name, 1.2 * LINE, words=why))
+        else:
+            maps.append(found)
+            strips.append(Strip(name, tall, tuple(draw(task, one, limits) for one in found)))
+    return [*strips, key(task, maps, limits, class_names)]
+
+
+def prediction(
+    examples: Mapping[str, Examples], experiment: str | None, task: str
+) -> tuple[NDArray | None, str]:
+    """A row's predictions [K, ...], or None and the reason in words."""
+    if experiment is None:
+        return None, "does not do this task"
+    if experiment not in examples:
+        return None, f"missing: {experiment} has not been evaluated"
+    if f"prediction_{task}" not in examples[experiment]:
+        return None, f"{experiment} does not predict it"
+    return np.asarray(examples[experiment][f"prediction_{task}"]), ""
+
+
+def cell_height(examples: Examples) -> float:
+    """The height in inches at which the images fill the panel's width with their own proportions."""
+    count, height, width = np.shape(examples["images"])[:3]
+    return float(cell_width(count) * height / width)
+
+
+def cell_width(count: int) -> float:
+    """The width of one of `count` images in inches; few images do not grow beyond a third of the panel."""
+    return (WIDTH - MARGIN) / max(count, 3) - GAP
+
+
+def key(task: str, maps: list[NDArray], limits: Limits | None, class_names: Sequence[str] | None) -> Strip:
+    """What the colours of a task mean: its classes that occur, metres, or directions."""
+    entry = registry()[task]
+    if entry.draw == "depth":
+        return Strip("", 2 * LINE, limits=limits)
+    if entry.draw != "palette":
+        return Strip("", 1.4 * LINE, words=KEYS[entry.draw])
+    present = np.unique(np.concatenate([each[valid_pixels_of(each, entry.invalid)] for each in maps]))
+    colours = [f"#{bytes(colour).hex()}" for colour in palette()]
+    found = []
+    for number in present.astype(int):
+        name = class_names[number] if class_names and number < len(class_names) else f"class {number}"
+        found.append((name, colours[number % len(colours)]))
+    found.append(("no label", f"#{bytes(NEUTRAL).hex()}"))
+    return Strip("", 0.75 * LINE * (1 + -(-len(found) // LEGEND_COLUMNS)), classes=tuple(found))
+
+
+def valid_pixels_of(maps: NDArray, invalid: float) -> NDArray[np.bool_]:
+    """Which pixels of several label maps [K, H, W] have a label."""
+    return np.stack([valid_pixels(one, invalid) for one in maps])
+
+
+def paint(figure: Figure, strip: Strip, top: float) -> None:
+    """Draw one strip whose upper edge lies `top` inches below the figure's."""
+    if strip.name:
+        axis = place(figure, 0, top, MARGIN - 2 * GAP, strip.height)
+        axis.text(1, 0.5, strip.name, ha="right", va="center", fontsize=9)
+    width = cell_width(len(strip.images)) if strip.images else WIDTH - MARGIN
+    for index, image in enumerate(strip.images):
+        axis = place(figure, MARGIN + index * (width + GAP), top, width, strip.height)
+        axis.imshow(image, aspect="auto", interpolation="none")
+    if strip.words:
+        axis = place(figure, MARGIN, top, width, strip.height)
+        weight = "bold" if strip.heading else "normal"
+        axis.text(0, 0.5, strip.words, va="center", fontsize=9 if strip.heading else 8, fontweight=weight)
+    if strip.classes:
+        axis = place(figure, MARGIN, top, width, strip.height)
+        patches = [Patch(facecolor=colour, label=name) for name, colour in strip.classes]
+        axis.legend(handles=patches, loc="upper left", ncols=LEGEND_COLUMNS, fontsize=8, borderaxespad=0)
+    if strip.limits:
+        scale(figure, strip.limits, top)
+
+
+def scale(figure: Figure, limits: Limits, top: float) -> None:
+    """The colour scale of depth, in metres."""
+    axis = place(figure, MARGIN, top + 0.25 * LINE, 3.0, 0.5 * LINE)
+    axis.set_axis_on()
+    mappable = ScalarMappable(Normalize(*limits), DEPTH_COLOURS)
+    bar = figure.colorbar(mappable, cax=axis, orientation="horizontal")
+    bar.ax.tick_params(labelsize=8, length=2)
+    beside = place(figure, MARGIN + 3.1, top, 3.0, LINE)
+    beside.text(0, 0.5, "metres; grey: no measurement", va="center", fontsize=8)
+
+
+def place(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """An empty area at inches from the figure's upper left corner."""
+    across, down = figure.get_size_inches()
+    axis = figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
+    axis.set_axis_off()
+    return axis
