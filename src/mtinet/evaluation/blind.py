@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mtinet import metrics
 from mtinet.data.packing import PackedSplit
-from mtinet.evaluation.outputs import at_size
+from mtinet.evaluation.outputs import at_size, nearest
 from mtinet.metrics.edge_loss import POSITIVE_WEIGHT
 from mtinet.tasks import task
 
@@ -149,11 +149,6 @@ def on_grid(label: NDArray, grid: Size, rows: range | None = None) -> NDArray:
         return label if rows is None else label[rows.start : rows.stop]
     down, across = nearest(grid[0], label.shape[0]), nearest(grid[1], label.shape[1])
     return label[down if rows is None else down[rows.start : rows.stop]][:, across]
-
-
-def nearest(count: int, available: int) -> NDArray[np.int64]:
-    """Index of the pixel whose centre is nearest, for `count` pixels laid over `available` ones."""
-    return (2 * np.arange(count, dtype=np.int64) + 1) * available // (2 * count)
 
 
 ESTIMATORS: dict[str, Callable[[PackedSplit, str, Size, int], Priors]] = {

@@ -15,6 +15,7 @@ from mtinet.data.packing import PackedSplit
 from mtinet.data.transforms import prepare_image
 from mtinet.evaluation.outputs import activate, at_size
 from mtinet.losses import Predictions
+from mtinet.tasks import task
 
 EXAMPLES = 8
 Summary = dict[str, float | None]
@@ -27,7 +28,9 @@ class Scores:
     summaries: "tasks", "auxiliary" (task -> metrics) and "initial" ("seg@4" -> metrics of the front-end's
         prediction at stride 4); a metric is None where nothing was valid.
     statistics: sufficient statistics per image, float64 [N, ...], under the same keys ("seg", "seg@4").
-    examples: "ids" [K] and, numbered from 0, "image/0" (uint8 [H, W, 3]), "label/seg/0", "prediction/seg/0".
+    examples: "ids" [K], "images" uint8 [K, H, W, 3], and per main and auxiliary task "label_<task>" and
+        "prediction_<task>", [K, H, W] or [K, H, W, 3], at the stored size; smaller images are filled up
+        with white, labels and predictions with the invalid value. Empty without examples.
     """
 
     summaries: dict[str, dict[str, Summary]]
@@ -133,10 +136,21 @@ def pictures(
     split: PackedSplit, shown: Mapping[int, Mapping[str, NDArray]], keys: Mapping[str, str]
 ) -> dict[str, NDArray]:
     """Images, labels and predictions of the chosen images, as in Scores.examples; `keys` by task."""
+    if not shown:
+        return {}
     arrays: dict[str, NDArray] = {"ids": np.array([split.ids[index] for index in shown], dtype=np.str_)}
-    for number, (index, predictions) in enumerate(shown.items()):
-        arrays[f"image/{number}"] = np.array(split.image(index))
-        for name, key in keys.items():
-            arrays[f"label/{name}/{number}"] = np.array(split.label(name, index))
-            arrays[f"prediction/{name}/{number}"] = predictions[key]
+    arrays["images"] = stacked([split.image(index) for index in shown], 255)
+    for name, key in keys.items():
+        invalid = task(name).invalid
+        arrays[f"label_{name}"] = stacked([split.label(name, index) for index in shown], invalid)
+        arrays[f"prediction_{name}"] = stacked([found[key] for found in shown.values()], invalid)
     return arrays
+
+
+def stacked(arrays: Sequence[NDArray], fill: float) -> NDArray:
+    """[K, H, W, ...] of the largest height and width; smaller ones are filled up at the right and below."""
+    height, width = (max(array.shape[axis] for array in arrays) for axis in (0, 1))
+    result: NDArray = np.full((len(arrays), height, width, *arrays[0].shape[2:]), fill, arrays[0].dtype)
+    for place, array in zip(result, arrays, strict=True):
+        place[: array.shape[0], : array.shape[1]] = array
+    return result

@@ -1,0 +1,184 @@
+"""The image-blind predictors against brute force on tiny sets, and their optimality on their own set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from mtinet import metrics
+from mtinet.evaluation import blind as module
+from mtinet.evaluation.blind import blind, common_size, on_grid
+
+CLASSES = {"seg": 4, "depth": 1, "normals": 3, "edge": 1}
+SIDES = st.tuples(st.integers(1, 15), st.integers(1, 15))
+
+
+class Split:
+    """Labels that differ by position, with invalid pixels and some positions that are never valid."""
+
+    def __init__(self, seed: int, sizes: list[tuple[int, int]]) -> None:
+        self.frames = [self.frame(np.random.default_rng([seed, i]), *size) for i, size in enumerate(sizes)]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def image(self, index: int) -> np.ndarray:
+        return np.zeros((*self.frames[index]["seg"].shape, 3), np.uint8)
+
+    def label(self, task: str, index: int) -> np.ndarray:
+        return self.frames[index][task]
+
+    @staticmethod
+    def frame(generator: np.random.Generator, height: int, width: int) -> dict[str, np.ndarray]:
+        place = np.arange(width) / width + np.zeros((height, 1))
+        depth = (1 + 3 * place + generator.random((height, width))).astype(np.float32)
+        normals = np.stack([place, generator.random((height, width)) - 0.5, 1 - place], axis=-1)
+        normals = (normals / np.linalg.norm(normals, axis=-1, keepdims=True)).astype(np.float32)
+        seg = (2 * place + 2 * generator.random((height, width))).astype(np.uint8)
+        edge = (generator.random((height, width)) < 0.3 * place).astype(np.uint8)
+        invalid = generator.random((height, width)) < 0.3
+        invalid[0, 0] = True
+        depth[invalid], normals[invalid], seg[invalid], edge[invalid] = 0, 0, 255, 255
+        return {"seg": seg, "depth": depth, "normals": normals, "edge": edge}
+
+
+def pixels(split: Split, task: str) -> np.ndarray:
+    """All valid labels of a split in one row."""
+    labels = np.concatenate([split.label(task, i).reshape(-1, CLASSES[task] if task == "normals" else 1)
+                             for i in range(len(split))])  # fmt: skip
+    return labels[labels.any(axis=1)] if task in ("depth", "normals") else labels[labels[:, 0] != 255]
+
+
+def scored(split: Split, task: str, prediction: np.ndarray) -> dict[str, float | None]:
+    rows = [
+        metrics.per_image(task, prediction, split.label(task, i), CLASSES[task]) for i in range(len(split))
+    ]
+    return metrics.summarize(task, np.stack(rows))
+
+
+TRAIN, VAL = Split(1, [(6, 8)] * 7), Split(2, [(6, 8)] * 3)
+
+
+def test_constants_against_brute_force() -> None:
+    result = blind(TRAIN, VAL, CLASSES)["constant"]
+    mode = Counter(pixels(TRAIN, "seg")[:, 0].tolist()).most_common(1)[0][0]
+    assert result["seg"] == scored(VAL, "seg", np.full((6, 8), mode))
+    mean = sum(float(d) for d in pixels(TRAIN, "depth")[:, 0]) / len(pixels(TRAIN, "depth"))
+    assert result["depth"] == pytest.approx(scored(VAL, "depth", np.full((6, 8), mean)), rel=1e-6)
+    direction = pixels(TRAIN, "normals").astype(np.float64).sum(axis=0)
+    expected = scored(VAL, "normals", np.tile(direction, (6, 8, 1)))
+    assert result["normals"] == pytest.approx(expected, rel=1e-5)
+    share = pixels(TRAIN, "edge").mean()
+    weighted = 0.95 * share / (0.95 * share + 0.05 * (1 - share))
+    assert result["edge"] == pytest.approx(scored(VAL, "edge", np.full((6, 8), weighted)), rel=1e-6)
+
+
+def at_position(task: str, y: int, x: int) -> list:
+    """Valid training labels at one position."""
+    labels = [TRAIN.label(task, i)[y, x] for i in range(len(TRAIN))]
+    return [label for label in labels if (np.any(label) if task in ("depth", "normals") else label != 255)]
+
+
+def by_position(task: str, reduce, fallback) -> np.ndarray:
+    rows = [[at_position(task, y, x) for x in range(8)] for y in range(6)]
+    return np.array([[reduce(values) if values else fallback for values in row] for row in rows])
+
+
+def test_position_priors_against_brute_force() -> None:
+    result = blind(TRAIN, VAL, CLASSES)["position"]
+    mode = Counter(pixels(TRAIN, "seg")[:, 0].tolist()).most_common(1)[0][0]
+    most = by_position("seg", lambda v: min(set(v), key=lambda c: (-v.count(c), c)), mode)
+    assert result["seg"] == scored(VAL, "seg", most)
+    median = by_position("depth", np.median, pixels(TRAIN, "depth").mean(dtype=np.float64))
+    assert result["depth"] == pytest.approx(scored(VAL, "depth", median), rel=1e-6)
+    direction = pixels(TRAIN, "normals").sum(axis=0)
+    mean = by_position("normals", lambda v: np.sum(v, axis=0), direction)
+    assert result["normals"] == pytest.approx(scored(VAL, "normals", mean), rel=1e-5)
+    share = pixels(TRAIN, "edge").mean()
+    p = by_position("edge", lambda v: (sum(map(int, v)) + share) / (len(v) + 1), share)
+    weighted = 0.95 * p / (0.95 * p + 0.05 * (1 - p))
+    assert result["edge"] == pytest.approx(scored(VAL, "edge", weighted), rel=1e-6)
+
+
+@given(offset=st.floats(-3, 3).filter(lambda value: abs(value) > 1e-3))
+@settings(max_examples=25, deadline=None)
+def test_no_other_constant_has_a_lower_rmse_on_the_training_set(offset: float) -> None:
+    best = blind(TRAIN, TRAIN, {"depth": 1})["constant"]["depth"]["rmse"]
+    other = pixels(TRAIN, "depth").mean(dtype=np.float64) + offset
+    assert scored(TRAIN, "depth", np.full((6, 8), other))["rmse"] > best
+
+
+@given(probability=st.floats(0.001, 0.999))
+@settings(max_examples=25, deadline=None)
+def test_no_other_constant_has_a_lower_edge_loss_on_the_training_set(probability: float) -> None:
+    best = blind(TRAIN, TRAIN, {"edge": 1})["constant"]["edge"]["loss"]
+    assert scored(TRAIN, "edge", np.full((6, 8), probability))["loss"] >= best - 1e-9
+
+
+def test_no_other_class_is_a_better_constant_on_the_training_set() -> None:
+    best = blind(TRAIN, TRAIN, {"seg": 4})["constant"]["seg"]
+    others = [scored(TRAIN, "seg", np.full((6, 8), label)) for label in range(4)]
+    for metric in ("mIoU", "pixel_acc", "mean_acc"):
+        assert best[metric] == max(other[metric] for other in others)
+
+
+def test_labels_that_follow_the_position_are_found_by_the_prior_and_not_by_the_constant() -> None:
+    result = blind(TRAIN, VAL, CLASSES)
+    assert result["position"]["seg"]["mIoU"] > 1.5 * result["constant"]["seg"]["mIoU"]
+    assert result["position"]["depth"]["rmse"] < 0.6 * result["constant"]["depth"]["rmse"]
+    assert result["position"]["normals"]["mean_angle"] < 0.8 * result["constant"]["normals"]["mean_angle"]
+
+
+def test_bands_of_rows_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = blind(TRAIN, VAL, {"depth": 1})
+    monkeypatch.setattr(module, "BAND_BYTES", 1)
+    assert blind(TRAIN, VAL, {"depth": 1}) == whole
+
+
+def test_images_of_several_sizes_share_the_most_frequent_grid() -> None:
+    train, val = Split(3, [(6, 8), (9, 7), (9, 7), (5, 11)]), Split(4, [(6, 8), (12, 14)])
+    assert common_size(train) == (9, 7)
+    result = blind(train, val, CLASSES)
+    labels = [on_grid(train.label("seg", i), (9, 7)) for i in range(4)]
+    columns = np.stack(labels).reshape(4, -1).T.tolist()
+    counts = [Counter(value for value in column if value != 255) for column in columns]
+    mode = Counter(pixels(train, "seg")[:, 0].tolist()).most_common(1)[0][0]
+    prior = np.array([min(c, key=lambda k: (-c[k], k)) if c else mode for c in counts], np.uint8)
+    image = Image.fromarray(prior.reshape(9, 7))
+    rows = [
+        metrics.per_image("seg", np.asarray(image.resize(size[::-1], Image.Resampling.NEAREST)), target, 4)
+        for size, target in [((6, 8), val.label("seg", 0)), ((12, 14), val.label("seg", 1))]
+    ]
+    assert result["position"]["seg"] == metrics.summarize("seg", np.stack(rows))
+    assert all(value is not None for task in result["position"].values() for value in task.values())
+
+
+@settings(max_examples=40, deadline=None)
+@given(size=SIDES, grid=SIDES)
+def test_labels_reach_the_grid_by_nearest(size: tuple[int, int], grid: tuple[int, int]) -> None:
+    label = np.random.default_rng(0).integers(0, 255, size, dtype=np.uint8)
+    down, across = (
+        [int(Fraction(2 * i + 1, 2) * m / n) for i in range(n)] for m, n in zip(size, grid, strict=True)
+    )
+    expected = np.array([[label[row, column] for column in across] for row in down])
+    assert np.array_equal(on_grid(label, grid), expected)
+    band = range(grid[0] // 3, grid[0])
+    assert np.array_equal(on_grid(label, grid, band), expected[band.start :])
+
+
+def test_a_position_without_any_edge_is_not_certain() -> None:
+    for position in (0, 5):
+        bare = Split(5, [(6, 8)] * 2)
+        for frame in bare.frames:
+            frame["edge"][:] = np.arange(8) == position
+        p = 1 / 8 / 3  # no edge in two images, and the overall share of 1/8 as a third
+        loss = 0.05 * -np.log(1 - 0.95 * p / (0.95 * p + 0.05 * (1 - p)))
+        q = (2 + 1 / 8) / 3
+        loss = (7 * loss + 0.95 * -np.log(0.95 * q / (0.95 * q + 0.05 * (1 - q)))) / 8
+        assert blind(bare, bare, {"edge": 1})["position"]["edge"]["loss"] == pytest.approx(loss, rel=1e-5)
