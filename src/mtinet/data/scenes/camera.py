@@ -1,0 +1,89 @@
+"""The camera: the Kinect's intrinsics, scaled to the image's size, and poses at a person's height.
+
+Camera coordinates: x to the right, y up, z towards the viewer (so that the camera looks along -z and a
+surface that faces it has the normal (0, 0, 1)). Depth is the distance along the optical axis, -z.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+
+from mtinet.data.scenes.geometry import Array
+from mtinet.data.scenes.layout import Room
+from mtinet.data.scenes.tracing import Tracer
+
+KINECT = (518.86, 519.47, 325.58, 253.74)  # fx, fy, cx, cy in pixels of a 640 x 480 image
+CANDIDATES = 28
+ENOUGH = 5
+
+
+def intrinsics(height: int, width: int) -> tuple[float, float, float, float]:
+    """fx, fy, cx, cy in pixels for an image of the given size; pixel (u, v) has its centre at (u, v)."""
+    fx, fy, cx, cy = KINECT
+    across, down = width / 640, height / 480
+    return fx * across, fy * down, (cx + 0.5) * across - 0.5, (cy + 0.5) * down - 0.5
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Position [3] in the room and rotation [3, 3], whose columns are the camera's axes in the room."""
+
+    position: Array
+    rotation: Array
+
+    def directions(self, height: int, width: int) -> Array:
+        """Rays [height * width, 3] in the room, scaled so that one unit along a ray is one metre of depth."""
+        fx, fy, cx, cy = intrinsics(height, width)
+        x, y = np.meshgrid((np.arange(width) - cx) / fx, (cy - np.arange(height)) / fy)
+        rays = np.stack([x, y, np.full_like(x, -1.0)], axis=-1).reshape(-1, 3)
+        return np.asarray(rays @ self.rotation.T)
+
+
+def looking(position: Array, yaw: float, pitch: float, roll: float) -> Camera:
+    """A camera that looks along `yaw` (about z, from +x), `pitch` upwards, turned by `roll`; radians."""
+    forward = np.array([np.cos(pitch) * np.cos(yaw), np.cos(pitch) * np.sin(yaw), np.sin(pitch)])
+    right = np.array([np.sin(yaw), -np.cos(yaw), 0.0])
+    up = np.cross(right, forward)
+    turned = np.cos(roll) * right + np.sin(roll) * up
+    return Camera(position, np.stack([turned, np.cross(turned, forward), -forward], axis=1))
+
+
+def random_pose(room: Room, rng: Generator) -> Camera:
+    """A pose at standing height looking at one of the room's things, or just into the room."""
+    margin = 0.25
+    position = np.array([rng.uniform(margin, room.width - margin), rng.uniform(margin, room.depth - margin),
+                         np.clip(rng.normal(1.4, 0.22), 0.8, 1.95)])  # fmt: skip
+    if room.things and rng.random() < 0.8:
+        target = room.things[rng.integers(len(room.things))].centre
+    else:
+        target = np.array([rng.uniform(0, room.width), rng.uniform(0, room.depth), rng.uniform(0.3, 1.8)])
+    offset = target - position
+    yaw = np.arctan2(offset[1], offset[0]) + rng.normal(0, 0.25)
+    level = np.arctan2(offset[2], np.hypot(offset[0], offset[1]))
+    pitch = np.clip(0.6 * level + rng.normal(-0.08, 0.14), -0.75, 0.3)
+    return looking(position, float(yaw), float(pitch), float(rng.normal(0, 0.035)))
+
+
+def choose(room: Room, tracer: Tracer, rng: Generator) -> Camera:
+    """The best of several acceptable poses, judged by a few probing rays.
+
+    Acceptable means not inside or right before something; best means most instances in view. The probe has
+    its own fixed size, so that the pose does not depend on the image's.
+    """
+    best, score, accepted = random_pose(room, rng), -1.0, 0
+    for _ in range(CANDIDATES):
+        camera = random_pose(room, rng)
+        hits = tracer.cast(camera.position, camera.directions(15, 20))
+        depth = hits.depth[hits.face >= 0]
+        if len(depth) < 290 or np.quantile(depth, 0.04) < 0.55 or not 1.3 < np.median(depth) < 6.0:
+            continue
+        found = len(np.unique(hits.instance)) + rng.normal(0, 2.0) + 1.5 * np.median(depth)
+        accepted += 1
+        if found > score:
+            best, score = camera, found
+        if accepted == ENOUGH:
+            break
+    return best

@@ -1,0 +1,233 @@
+"""Procedural surfaces: patterns as functions of metric texture coordinates, with colours drawn at random.
+
+What a pattern may be depends on what the thing is made of (a floor has planks, tiles or carpet), its colours
+do not depend on the class: nearly every object draws them from the same distribution, so that a pixel's
+colour says little about its label. Colours are linear RGB reflectances in [0, 1].
+"""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Pattern = Callable[[Floats, Floats, Floats], Floats]
+TABLE = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """A surface: it mixes the colours `dark` and `light` by a pattern of the given period (metres).
+
+    gloss in [0, 1] scales highlights and loses depth; mirror reflects the room; glow is emitted radiance
+    relative to a bright room's (lamps, screens, windows by day).
+    """
+
+    pattern: str
+    light: tuple[float, float, float]
+    dark: tuple[float, float, float]
+    period: float = 0.2
+    gloss: float = 0.0
+    mirror: float = 0.0
+    glow: float = 0.0
+    shift: tuple[float, float] = (0.0, 0.0)
+
+
+@cache
+def noise_tables() -> tuple[Floats, Floats]:
+    """White and smooth noise in [0, 1], both tileable [TABLE * TABLE]; the smooth one has 8-cell bumps."""
+    white = np.random.default_rng(20).random((TABLE, TABLE), np.float32)
+    spectrum = np.fft.rfft2(white)
+    fy, fx = np.fft.fftfreq(TABLE)[:, None] * 8, np.fft.rfftfreq(TABLE)[None, :] * 8
+    smooth = np.fft.irfft2(spectrum * np.exp(-2 * (fx**2 + fy**2)), s=(TABLE, TABLE))
+    ranks = smooth.ravel().argsort().argsort() / smooth.size
+    return white.ravel(), ranks.astype(np.float32)
+
+
+def smooth_noise(x: Floats, y: Floats) -> Floats:
+    """Noise in [0, 1] that varies over a length of about 1 in x and y (bilinear in the table)."""
+    column, row = np.floor(x * 8), np.floor(y * 8)
+    right, below = x * 8 - column, y * 8 - row
+    left, top = column.astype(np.int64) & (TABLE - 1), row.astype(np.int64) & (TABLE - 1)
+    upper, lower = top * TABLE, ((top + 1) & (TABLE - 1)) * TABLE
+    next_left, table = (left + 1) & (TABLE - 1), noise_tables()[1]
+    first = table[upper + left] * (1 - right) + table[upper + next_left] * right
+    second = table[lower + left] * (1 - right) + table[lower + next_left] * right
+    return np.asarray(first * (1 - below) + second * below, np.float32)
+
+
+def cell_noise(x: Floats, y: Floats) -> Floats:
+    """One random number in [0, 1] per unit cell."""
+    key = np.floor(x).astype(np.int64) * 71 + np.floor(y).astype(np.int64) * 7919
+    return noise_tables()[0][key & (TABLE * TABLE - 1)]
+
+
+def joints(x: Floats, y: Floats, width: float, blur: Floats) -> Floats:
+    """1 on the lines between unit cells, `width` wide, smeared over `blur` cells."""
+    to_line = np.minimum(np.abs(x - np.round(x)), np.abs(y - np.round(y)))
+    return np.clip((width / 2 - to_line) / np.maximum(blur, 0.01) + 0.5, 0, 1) * np.minimum(1, width / blur)
+
+
+def plain(u: Floats, v: Floats, blur: Floats) -> Floats:
+    return 0.25 * smooth_noise(u, v)
+
+
+def stripes(u: Floats, v: Floats, blur: Floats) -> Floats:
+    return np.clip(0.5 + np.sin(u * np.float32(2 * np.pi)) / (0.2 + 4 * blur), 0, 1)
+
+
+def checks(u: Floats, v: Floats, blur: Floats) -> Floats:
+    product = np.sin(u * np.float32(np.pi)) * np.sin(v * np.float32(np.pi))
+    return np.clip(0.5 + product / (0.15 + 4 * blur), 0, 1)
+
+
+def dots(u: Floats, v: Floats, blur: Floats) -> Floats:
+    radius = np.hypot(u - np.round(u), v - np.round(v))
+    return np.clip((0.28 - radius) / (0.05 + blur) + 0.5, 0, 1)
+
+
+def tiles(u: Floats, v: Floats, blur: Floats) -> Floats:
+    return np.maximum(joints(u, v, 0.05, blur), 0.35 * cell_noise(u + 0.5, v + 0.5))
+
+
+def bricks(u: Floats, v: Floats, blur: Floats) -> Floats:
+    row = np.floor(v * 2 + 0.5)
+    along = u + 0.5 * (row % 2)
+    seams = joints(along, v * 2 + 0, 0.09, blur * 2)
+    return np.maximum(seams, 0.5 * cell_noise(along + 0.5, v * 2 + 0.5))
+
+
+def wood(u: Floats, v: Floats, blur: Floats) -> Floats:
+    return smooth_noise(u * 0.6, v * 6) * 0.6 + smooth_noise(u * 0.2, v * 1.5) * 0.4
+
+
+def planks(u: Floats, v: Floats, blur: Floats) -> Floats:
+    row = np.floor(v + 0.5)
+    along = u / 7 + cell_noise(row, row * 0)
+    board = cell_noise(along + 0.5, row)
+    grain = smooth_noise(u * 0.5 + board * 20, v * 5)
+    return np.maximum(joints(along, v, 0.05, blur), 0.55 * board + 0.3 * grain)
+
+
+def fabric(u: Floats, v: Floats, blur: Floats) -> Floats:
+    fine = cell_noise(u * 12, v * 12) - 0.5
+    return 0.45 + 0.8 * fine / (1 + 12 * blur) + 0.3 * (smooth_noise(u, v) - 0.5)
+
+
+def clouds(u: Floats, v: Floats, blur: Floats) -> Floats:
+    return 0.65 * smooth_noise(u, v) + 0.35 * smooth_noise(u * 2.7 + 3, v * 2.7)
+
+
+def shapes(u: Floats, v: Floats, blur: Floats) -> Floats:
+    """Something like a painting or a print: flat areas of a few tones with crisp borders."""
+    return np.floor(clouds(u, v, blur) * 6) / 5
+
+
+def writing(u: Floats, v: Floats, blur: Floats) -> Floats:
+    """Lines of short dark strokes on a light ground."""
+    row = np.floor(v * 2)
+    ink = cell_noise(u * 6 + row * 3, row) < 0.65 * (cell_noise(u * 0.7 + row, row) > 0.25)
+    on_line = np.abs(v * 2 - row - 0.5) < 0.22
+    return (ink & on_line) / (1 + 6 * blur)
+
+
+def landscape(u: Floats, v: Floats, blur: Floats) -> Floats:
+    """The view from a window: sky above a ragged horizon."""
+    horizon = 1.25 + 0.35 * (smooth_noise(u * 1.5, u * 0 + 0.3) - 0.5)
+    below = np.clip((horizon - v) * 12, 0, 1)
+    return below * (0.55 + 0.45 * smooth_noise(u * 3, v * 3))
+
+
+PATTERNS: dict[str, Pattern] = {
+    function.__name__: function
+    for function in (plain, stripes, checks, dots, tiles, bricks, wood, planks, fabric, clouds, shapes,
+                     writing, landscape)
+}  # fmt: skip
+
+
+def albedo(materials: list[Material], material: NDArray[np.int64], uv: Floats, footprint: Floats) -> Floats:
+    """Reflectance float32 [N, 3] of N surface points.
+
+    material [N] indexes `materials`; uv [N, 2] in metres; footprint [N] is the size of a pixel on the
+    surface in metres: patterns finer than it fade to their mean, which keeps distant floors from aliasing.
+    """
+    period = np.array([m.period for m in materials], np.float32)[material]
+    shift = np.array([m.shift for m in materials], np.float32)[material]
+    light = np.array([m.light for m in materials], np.float32)[material]
+    dark = np.array([m.dark for m in materials], np.float32)[material]
+    u, v = (uv / period[:, None] + shift).T
+    blur = footprint / period
+    names = list(PATTERNS)
+    kind = np.array([names.index(m.pattern) for m in materials])[material]
+    mix = np.zeros(len(material), np.float32)
+    for number in np.unique(kind):
+        chosen = np.flatnonzero(kind == number)
+        mix[chosen] = PATTERNS[names[number]](u[chosen], v[chosen], blur[chosen])
+    return np.asarray(light + np.clip(mix, 0, 1)[:, None] * (dark - light), np.float32)
+
+
+def colour(rng: Generator, low: float = 0.06, high: float = 0.85, vivid: float = 0.75) -> tuple[float, float, float]:
+    """A random reflectance with lightness in [low, high] (of its brightest channel) and saturation to `vivid`.
+
+    Hues lean to the warm side, as they do in homes.
+    """
+    hue = rng.uniform(0.0, 0.17) if rng.random() < 0.5 else rng.random()
+    saturation = vivid * rng.random() ** 1.6
+    value = low * (high / low) ** (1 - rng.random() ** 1.4)
+    red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
+    return float(red), float(green), float(blue)
+
+
+def shade(base: tuple[float, float, float], factor: float) -> tuple[float, float, float]:
+    """A colour made lighter or darker."""
+    red, green, blue = (min(0.95, channel * factor) for channel in base)
+    return red, green, blue
+
+
+STUFF: dict[str, tuple[tuple[str, ...], tuple[float, float], tuple[float, float]]] = {
+    # what it is made of: patterns to choose from, range of the period in metres, range of the gloss
+    "furniture": (("wood", "wood", "wood", "plain", "plain"), (0.1, 0.3), (0.0, 0.35)),
+    "textile": (("fabric", "fabric", "stripes", "checks", "dots", "clouds", "plain"), (0.05, 0.2), (0.0, 0.0)),
+    "leather": (("plain", "clouds"), (0.1, 0.3), (0.2, 0.6)),
+    "ceramic": (("plain",), (0.3, 0.6), (0.3, 0.7)),
+    "stone": (("clouds", "plain", "tiles"), (0.15, 0.4), (0.1, 0.5)),
+    "metal": (("plain",), (0.3, 0.6), (0.4, 0.9)),
+    "plastic": (("plain", "plain", "shapes", "writing"), (0.05, 0.2), (0.1, 0.5)),
+    "floor": (("planks", "tiles", "fabric", "clouds", "checks"), (0.12, 0.5), (0.0, 0.35)),
+    "wall": (("plain", "plain", "plain", "clouds", "stripes", "bricks", "tiles"), (0.15, 0.5), (0.0, 0.1)),
+    "ceiling": (("plain", "plain", "tiles", "planks"), (0.4, 0.7), (0.0, 0.0)),
+    "print": (("shapes",), (0.1, 0.4), (0.0, 0.3)),
+    "paper": (("writing", "writing", "plain"), (0.03, 0.06), (0.0, 0.1)),
+}
+LIGHTNESS: dict[str, tuple[float, float, float]] = {
+    # floors, walls and ceilings keep their usual range of lightness and saturation; all else shares one
+    "floor": (0.1, 0.6, 0.6),
+    "wall": (0.3, 0.9, 0.45),
+    "ceiling": (0.55, 0.95, 0.15),
+}
+
+
+def made_of(stuff: str, rng: Generator, contrast: float | None = None) -> Material:
+    """A random material of the given kind: an entry of STUFF."""
+    patterns, periods, glosses = STUFF[stuff]
+    pattern = patterns[rng.integers(len(patterns))]
+    base = colour(rng, *LIGHTNESS.get(stuff, (0.06, 0.85, 0.75)))
+    mild = pattern in ("wood", "planks", "tiles", "bricks", "plain", "clouds", "fabric") or stuff == "wall"
+    factor = rng.uniform(0.45, 0.8) if mild else rng.uniform(0.1, 0.6)
+    other = shade(base, contrast if contrast is not None else factor)
+    if not mild and rng.random() < 0.5:
+        other = colour(rng)
+    return Material(pattern, base, other, rng.uniform(*periods), gloss=rng.uniform(*glosses),
+                    shift=(rng.uniform(0, 30), rng.uniform(0, 30)))  # fmt: skip
+
+
+def glowing(rng: Generator, strength: float, pattern: str = "plain") -> Material:
+    """Something that shines by itself, nearly white."""
+    base = shade(colour(rng, 0.7, 0.95, 0.3), 1.0)
+    return Material(pattern, base, shade(base, 0.6), 0.3, glow=strength)

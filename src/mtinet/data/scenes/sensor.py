@@ -1,0 +1,67 @@
+"""From radiance to an 8-bit photograph, and from exact depth to what a structured-light sensor returns."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from mtinet.data.scenes.camera import Camera
+from mtinet.data.scenes.materials import smooth_noise
+from mtinet.data.scenes.shading import OFFSET
+from mtinet.data.scenes.tracing import Hits, Tracer
+
+Floats = NDArray[np.float32]
+BASELINE = 0.075  # metres between the Kinect's projector and its infrared camera
+NEAREST, FARTHEST = 0.5, 9.9
+
+
+def photograph(radiance: Floats, rng: Generator) -> NDArray[np.uint8]:
+    """uint8 [H, W, 3] from linear radiance: lens blur, exposure, white balance, film curve, gamma, noise."""
+    height = radiance.shape[0]
+    blurred = cv2.GaussianBlur(radiance, (0, 0), 0.55 * max(1.0, height / 480))
+    grey = blurred.mean(axis=2)
+    exposure = rng.uniform(0.28, 0.5) ** 2.2 * 1.9 / (0.5 * np.median(grey) + 0.5 * grey.mean() + 1e-6)
+    balance = np.clip(1 + 0.08 * rng.standard_normal(3), 0.75, 1.25)
+    scaled = np.maximum(blurred * (exposure * balance).astype(np.float32), 0)
+    curve = 1 - np.exp(-1.35 * scaled)
+    noise = rng.standard_normal(radiance.shape, np.float32) * np.float32(rng.uniform(0.004, 0.02))
+    image = np.clip(curve, 0, 1) ** np.float32(1 / 2.2) + noise * np.sqrt(curve + 0.15)
+    return np.asarray(np.clip(image * 255 + 0.5, 0, 255), np.uint8)
+
+
+def dropouts(tracer: Tracer, hits: Hits, camera: Camera, directions: NDArray[np.float64], radiance: Floats,
+             shape: tuple[int, int], rng: Generator) -> NDArray[np.bool_]:  # fmt: skip
+    """Which pixels [H * W] a Kinect would leave without depth.
+
+    Shadow bands are traced: a point that the projector beside the camera does not light has no depth. Dark,
+    shiny and slanting surfaces lose it in patches, mirrors and panes wholly; depth beyond the range does too.
+    """
+    materials, number = tracer.mesh.materials, tracer.mesh.material[hits.face]
+    gloss = np.array([m.gloss for m in materials], np.float32)[number]
+    pane = np.array([m.mirror > 0.3 or m.pattern == "landscape" for m in materials])[number]
+    projector = camera.position + BASELINE * camera.rotation[:, 0]
+    lost = ~tracer.visible(hits.points + OFFSET * hits.normals, np.broadcast_to(projector, hits.points.shape))
+    slant = np.abs(np.einsum("ij,ij->i", directions, hits.normals)) / np.linalg.norm(directions, axis=1)
+    dark = np.clip(1 - 6 * radiance.reshape(-1, 3).mean(axis=1) / (radiance.mean() * 1.2 + 1e-6), 0, 1)
+    risk = 0.95 * pane + 0.3 * gloss * (slant > 0.85) + 0.45 * dark * (hits.depth > 1.2) + 0.04
+    risk = risk + np.clip((0.16 - slant) / 0.12, 0, 1) + 0.12 * np.clip((hits.depth - 4.5) / 4, 0, 1)
+    lost |= patches(shape, rng) < risk
+    lost = ragged(lost.reshape(shape), rng).ravel()
+    return lost | (hits.face < 0) | (hits.depth < NEAREST) | (hits.depth > FARTHEST)
+
+
+def patches(shape: tuple[int, int], rng: Generator) -> Floats:
+    """Noise in [0, 1] whose blobs are about a thirtieth of the image wide [H * W]."""
+    x, y = np.meshgrid(np.arange(shape[1], dtype=np.float32), np.arange(shape[0], dtype=np.float32))
+    size, shift = shape[0] / 30, rng.uniform(0, 30, 2).astype(np.float32)
+    coarse = smooth_noise(x / size + shift[0], y / size + shift[1])
+    return np.asarray((0.85 * coarse + 0.15 * rng.random(shape, np.float32)).ravel(), np.float32)
+
+
+def ragged(lost: NDArray[np.bool_], rng: Generator) -> NDArray[np.bool_]:
+    """Grow holes by a pixel here and there, and drop single pixels."""
+    grown = cv2.dilate(lost.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    noise = rng.random(lost.shape, np.float32)
+    return lost | (grown & (noise < 0.5)) | (noise > 0.997)
