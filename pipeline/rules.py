@@ -241,12 +241,18 @@ def table(dataset: str) -> Rule:
     return Rule(
         "table",
         dataset,
-        inputs=(paths.comparison(STUDY, dataset), paths.blind(STUDY, dataset)),
+        inputs=(
+            paths.comparison(STUDY, dataset),
+            paths.blind(STUDY, dataset),
+            paths.manifests_folder(STUDY, dataset),
+        ),
         outputs=tuple(out(paths.table(STUDY, "{name}", suffix), git=True) for suffix in ("md", "csv", "tex")),
         params=(
             *study_params(dataset),
             "compute",
-            f"scales.{{scale}}.{dataset}.pretrained",
+            "seeds",
+            f"scales.{{scale}}.{dataset}",
+            f"experiments.{dataset}",
             "pipeline/tables.yaml:{name}",
             "pipeline/published.yaml:",
             *task_entries(dataset),
@@ -264,7 +270,7 @@ def figure(dataset: str) -> Rule:
         inputs=(paths.examples_folder(STUDY, dataset), paths.histories_folder(STUDY, dataset)),
         outputs=tuple(out(paths.figure(STUDY, f"{dataset}-{{name}}", suffix)) for suffix in ("png", "svg")),
         params=(*study_params(dataset), "seeds", f"experiments.{dataset}", *task_entries(dataset)),
-        code=code_of("figure"),
+        code=code_of("figure", f"src/mtinet/data/{dataset}_classes.py"),
         arguments=("--name {name}",),
         matrix={"name": FIGURES},
     )

@@ -16,10 +16,11 @@ from typing import Any
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder; on success it takes the place of `path` (file or folder).
 
-    When the body raises, the temporary is removed and whatever stood at `path` stays as it was.
+    The temporary has the suffix of `path`, from which writers tell the format.
+    When the body raises, it is removed and whatever stood at `path` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".part-{os.getpid()}-{path.name}")
     try:
         yield temporary
         publish(temporary, path)

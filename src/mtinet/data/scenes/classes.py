@@ -1,14 +1,8 @@
-"""The 40 classes of NYUD-v2 in Gupta's order; label k of the archive (1..40) is CLASSES[k - 1]."""
+"""The labels that furniture and clutter carry: the archive's coding of NYUD-v2's classes."""
 
 from __future__ import annotations
 
-CLASSES: tuple[str, ...] = (
-    "wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf",
-    "picture", "counter", "blinds", "desk", "shelves", "curtain", "dresser", "pillow", "mirror", "floor mat",
-    "clothes", "ceiling", "books", "refrigerator", "television", "paper", "towel", "shower curtain", "box",
-    "whiteboard", "person", "night stand", "toilet", "sink", "lamp", "bathtub", "bag", "otherstructure",
-    "otherfurniture", "otherprop",
-)  # fmt: skip
+from mtinet.data.nyud_classes import SEGMENTATION as CLASSES
 
 UNLABELLED = 0
 LABELS: dict[str, int] = {name: number for number, name in enumerate(CLASSES, start=1)}

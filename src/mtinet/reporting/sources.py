@@ -1,0 +1,70 @@
+"""The files of a study that tables, figures and pages are made from, for the declared experiments only."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mtinet import files, paths
+from mtinet.config import Params
+from mtinet.reporting.conditions import Conditions
+
+
+def declared_runs(params: Params, dataset: str) -> Iterator[tuple[str, int]]:
+    """Experiment and seed of every run that params.yaml declares for `dataset`, never what merely lies there."""
+    for experiments in params.experiments.get(dataset, {}).values():
+        for name in experiments:
+            yield from ((name, seed) for seed in params.seeds)
+
+
+def manifests(params: Params, dataset: str) -> list[dict[str, Any]]:
+    """The manifests of all runs that are there."""
+    study = params.study_name(dataset)
+    places = [paths.manifest(study, dataset, name, seed) for name, seed in declared_runs(params, dataset)]
+    return [files.read_json(path) for path in places if path.exists()]
+
+
+def conditions(params: Params, dataset: str) -> Conditions:
+    """Under which conditions the dataset's numbers were measured."""
+    return Conditions.of(params, dataset, manifests(params, dataset))
+
+
+def histories(params: Params, dataset: str) -> dict[tuple[str, int], pd.DataFrame]:
+    """Losses per epoch of all runs that are there."""
+    study = params.study_name(dataset)
+    places = {run: paths.history(study, dataset, *run) for run in declared_runs(params, dataset)}
+    return {run: pd.read_csv(path) for run, path in places.items() if path.exists()}
+
+
+def examples(params: Params, dataset: str) -> dict[str, dict[str, Any]]:
+    """Per experiment the examples of its first seed: see `read_examples`."""
+    study = params.study_name(dataset)
+    found = {}
+    for name, seed in declared_runs(params, dataset):
+        path = paths.examples(study, dataset, name, seed)
+        if seed == params.seeds[0] and path.exists():
+            found[name] = read_examples(path)
+    return found
+
+
+def read_examples(path: Path) -> dict[str, Any]:
+    """One run's examples as lists over images: "ids", "images", and "label_<task>", "prediction_<task>"."""
+    with np.load(path, allow_pickle=False) as stored:
+        ids = [str(name) for name in stored["ids"]]
+        result: dict[str, Any] = {"ids": ids, "images": [stored[f"image/{k}"] for k in range(len(ids))]}
+        for key in stored.files:
+            kind, *rest = key.split("/")
+            if kind in ("label", "prediction") and rest[-1] == "0":
+                result[f"{kind}_{rest[0]}"] = [stored[f"{kind}/{rest[0]}/{k}"] for k in range(len(ids))]
+    return result
+
+
+def class_names(dataset: str) -> dict[str, tuple[str, ...]]:
+    """Per task with classes their names, in the order of the labels."""
+    classes: dict[str, tuple[str, ...]] = importlib.import_module(f"mtinet.data.{dataset}_classes").CLASSES
+    return classes
