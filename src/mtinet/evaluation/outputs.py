@@ -36,7 +36,7 @@ def at_size(name: str, prediction: Tensor, size: tuple[int, int]) -> NDArray:
         return labels
     resized = F.interpolate(prediction, size=size, mode="bilinear", align_corners=False)
     if task(name).geometry == "normals":
-        resized = F.normalize(resized, dim=1)
+        resized = resized / resized.square().sum(dim=1, keepdim=True).sqrt().clamp(min=1e-12)
     array: NDArray = resized[0].permute(1, 2, 0).numpy()
     return np.ascontiguousarray(array[..., 0] if array.shape[-1] == 1 else array)
 
@@ -44,6 +44,6 @@ def at_size(name: str, prediction: Tensor, size: tuple[int, int]) -> NDArray:
 def nearest(count: int, available: int) -> NDArray[np.int64]:
     """Index of the nearest pixel, by centres, for `count` pixels laid over `available` ones; a tie goes up.
 
-    In integers, because ties are common (every fifteenth of 240 rows over 64) and floats decide them by chance.
+    In integers, since ties are common (every fifteenth of 240 rows over 64) and floats decide them by chance.
     """
     return (2 * np.arange(count, dtype=np.int64) + 1) * available // (2 * count)
