@@ -57,9 +57,9 @@ def panel(
 ) -> None:
     """Draw images, labels and predictions into `path` (.png or .svg), a block of rows for each task.
 
-    `examples`: what the evaluation stored, per experiment: "ids" [K], "images" uint8 [K, H, W, 3], and per
-    task "label_<task>" and "prediction_<task>", [K, H, W] or [K, H, W, 3]. `rows`: a row's name to its
-    experiment, or to one per task. `class_names`: per task with classes their names, for the legend. What is
+    `examples`: what the evaluation stored, per experiment, as sequences over K images that may differ in
+    size: "ids", "images" uint8 [H, W, 3], and per task "label_<task>" and "prediction_<task>", [H, W] or
+    [H, W, 3]. `rows`: a row's name to its experiment, or to one per task. `class_names`: per task with classes their names, for the legend. What is
     not there is said to be missing. Raises UserError when there is no example at all.
     """
     if not examples:
@@ -87,42 +87,47 @@ def block(
     if not holders:
         return [Strip(entry.label, 2 * LINE, words="missing: no evaluated run has labels of it")]
     first = holders[0]
-    labels = np.asarray(first[f"label_{task}"])
-    limits = range_of(labels[labels != entry.invalid]) if entry.draw == "depth" else None
+    labels = list(first[f"label_{task}"])
+    limits = range_of(measured(labels, entry.invalid)) if entry.draw == "depth" else None
     tall = cell_height(first)
     strips = [
         Strip("", 1.6 * LINE, words=f"{entry.label}: {', '.join(map(str, first['ids']))}", heading=True),
-        Strip("Image", tall, tuple(np.asarray(first["images"]))),
+        Strip("Image", tall, tuple(np.asarray(image) for image in first["images"])),
         Strip("Ground truth", tall, tuple(draw(task, label, limits) for label in labels)),
     ]
-    maps = [labels]
+    maps = list(labels)
     for name, experiment in sources.items():
         found, why = prediction(examples, experiment, task)
         if found is None:
             strips.append(Strip(name, 1.2 * LINE, words=why))
         else:
-            maps.append(found)
+            maps += found
             strips.append(Strip(name, tall, tuple(draw(task, one, limits) for one in found)))
     return [*strips, key(task, maps, limits, class_names)]
 
 
 def prediction(
     examples: Mapping[str, Examples], experiment: str | None, task: str
-) -> tuple[NDArray | None, str]:
-    """A row's predictions [K, ...], or None and the reason in words."""
+) -> tuple[list[NDArray] | None, str]:
+    """A row's predictions, one per image, or None and the reason in words."""
     if experiment is None:
-        return None, "does not do this task"
+        return None, "does not predict it"
     if experiment not in examples:
         return None, f"missing: {experiment} has not been evaluated"
     if f"prediction_{task}" not in examples[experiment]:
         return None, f"{experiment} does not predict it"
-    return np.asarray(examples[experiment][f"prediction_{task}"]), ""
+    return list(examples[experiment][f"prediction_{task}"]), ""
+
+
+def measured(maps: Sequence[NDArray], invalid: float) -> NDArray:
+    """All valid values of several maps in one row."""
+    return np.concatenate([np.asarray(one)[valid_pixels(np.asarray(one), invalid)] for one in maps])
 
 
 def cell_height(examples: Examples) -> float:
-    """The height in inches at which the images fill the panel's width with their own proportions."""
-    count, height, width = np.shape(examples["images"])[:3]
-    return float(cell_width(count) * height / width)
+    """The height in inches at which the tallest image fills its cell's width."""
+    images = [np.shape(image) for image in examples["images"]]
+    return float(cell_width(len(images)) * max(height / width for height, width, _ in images))
 
 
 def cell_width(count: int) -> float:
@@ -130,14 +135,16 @@ def cell_width(count: int) -> float:
     return (WIDTH - MARGIN) / max(count, 3) - GAP
 
 
-def key(task: str, maps: list[NDArray], limits: Limits | None, class_names: Sequence[str] | None) -> Strip:
+def key(
+    task: str, maps: Sequence[NDArray], limits: Limits | None, class_names: Sequence[str] | None
+) -> Strip:
     """What the colours of a task mean: its classes that occur, metres, or directions."""
     entry = registry()[task]
     if entry.draw == "depth":
         return Strip("", 2 * LINE, limits=limits)
     if entry.draw != "palette":
         return Strip("", 1.4 * LINE, words=KEYS[entry.draw])
-    present = np.unique(np.concatenate([each[valid_pixels_of(each, entry.invalid)] for each in maps]))
+    present = np.unique(measured(maps, entry.invalid))
     colours = [f"#{bytes(colour).hex()}" for colour in palette()]
     found = []
     for number in present.astype(int):
@@ -145,11 +152,6 @@ def key(task: str, maps: list[NDArray], limits: Limits | None, class_names: Sequ
         found.append((name, colours[number % len(colours)]))
     found.append(("no label", f"#{bytes(NEUTRAL).hex()}"))
     return Strip("", 0.75 * LINE * (1 + -(-len(found) // LEGEND_COLUMNS)), classes=tuple(found))
-
-
-def valid_pixels_of(maps: NDArray, invalid: float) -> NDArray[np.bool_]:
-    """Which pixels of several label maps [K, H, W] have a label."""
-    return np.stack([valid_pixels(one, invalid) for one in maps])
 
 
 def paint(figure: Figure, strip: Strip, top: float) -> None:
@@ -160,7 +162,7 @@ def paint(figure: Figure, strip: Strip, top: float) -> None:
     width = cell_width(len(strip.images)) if strip.images else WIDTH - MARGIN
     for index, image in enumerate(strip.images):
         axis = place(figure, MARGIN + index * (width + GAP), top, width, strip.height)
-        axis.imshow(image, aspect="auto", interpolation="none")
+        axis.imshow(image, interpolation="none")
     if strip.words:
         axis = place(figure, MARGIN, top, width, strip.height)
         weight = "bold" if strip.heading else "normal"
