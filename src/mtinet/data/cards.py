@@ -128,7 +128,7 @@ def check_archive(root: Path, dataset: str, workers: int | None = None) -> None:
     """
     archive = archive_card(dataset)
     headline = f"{root} is not {archive.name} as published"
-    report(folder_problems(root, archive), headline)
+    check_folders(root, dataset)
     problems, ids = split_problems(root, archive)
     present = [task for task in archive.derivable if has_files(root / nyud.FOLDERS[task])]
     tasks = [*archive.required, *present]
@@ -139,6 +139,15 @@ def check_archive(root: Path, dataset: str, workers: int | None = None) -> None:
         report([*size_problems(sizes, archive), *coding_problems(root, ids, pool)], headline)
         found = pool.map(lambda name: list(file_problems(root, name, tasks, archive.size)), ids)
         report([problem for some in found for problem in some], headline)
+
+
+def check_folders(root: Path, dataset: str, found_in: str | None = None) -> None:
+    """Raise UserError unless the folders that the published archive must have are in `root` with files.
+
+    `found_in` names the tree in the message where `root` is a temporary place.
+    """
+    archive = archive_card(dataset)
+    report(folder_problems(root, archive), f"{found_in or root} is not {archive.name} as published")
 
 
 def folder_problems(root: Path, archive: ArchiveCard) -> list[str]:
