@@ -14,7 +14,7 @@ from mtinet import metrics
 from mtinet.data.packing import PackedSplit
 from mtinet.data.transforms import prepare_image
 from mtinet.evaluation.outputs import activate, at_size
-from mtinet.losses import Predictions
+from mtinet.models.interface import Predictions
 from mtinet.tasks import task
 
 EXAMPLES = 8
