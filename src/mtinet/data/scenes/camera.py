@@ -11,13 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
+from mtinet.data.scenes.classes import LABELS
 from mtinet.data.scenes.geometry import Array
 from mtinet.data.scenes.layout import Room
 from mtinet.data.scenes.tracing import Tracer
 
 KINECT = (518.86, 519.47, 325.58, 253.74)  # fx, fy, cx, cy in pixels of a 640 x 480 image
-CANDIDATES = 28
-ENOUGH = 5
+PROBE = (15, 20)  # rays down and across that judge a pose
+CANDIDATES = 36
+ENOUGH = 7  # good ones to choose from
+ACCEPTED = -20.0
+BARE = (LABELS["wall"], LABELS["ceiling"])  # nobody takes a picture of these
 
 
 def intrinsics(height: int, width: int) -> tuple[float, float, float, float]:
@@ -63,27 +67,34 @@ def random_pose(room: Room, rng: Generator) -> Camera:
     offset = target - position
     yaw = np.arctan2(offset[1], offset[0]) + rng.normal(0, 0.25)
     level = np.arctan2(offset[2], np.hypot(offset[0], offset[1]))
-    pitch = np.clip(0.6 * level + rng.normal(-0.08, 0.14), -0.75, 0.3)
+    pitch = np.clip(0.6 * level + rng.normal(-0.12, 0.15), -0.65, 0.3)
     return looking(position, float(yaw), float(pitch), float(rng.normal(0, 0.035)))
 
 
 def choose(room: Room, tracer: Tracer, rng: Generator) -> Camera:
-    """The best of several acceptable poses, judged by a few probing rays.
-
-    Acceptable means not inside or right before something; best means most instances in view. The probe has
-    its own fixed size, so that the pose does not depend on the image's.
-    """
-    best, score, accepted = random_pose(room, rng), -1.0, 0
+    """The best of several poses by `merit`, from as many trials as it takes to find a few good ones."""
+    best, score, good = random_pose(room, rng), -np.inf, 0
     for _ in range(CANDIDATES):
         camera = random_pose(room, rng)
-        hits = tracer.cast(camera.position, camera.directions(15, 20))
-        depth = hits.depth[hits.face >= 0]
-        if len(depth) < 290 or np.quantile(depth, 0.04) < 0.55 or not 1.3 < np.median(depth) < 6.0:
-            continue
-        found = len(np.unique(hits.instance)) + rng.normal(0, 2.0) + 1.5 * np.median(depth)
-        accepted += 1
+        found = merit(tracer, camera) + rng.normal(0, 2.0)
+        good += found > ACCEPTED
         if found > score:
             best, score = camera, found
-        if accepted == ENOUGH:
+        if good == ENOUGH:
             break
     return best
+
+
+def merit(tracer: Tracer, camera: Camera) -> float:
+    """How good a picture a pose makes, judged by a few probing rays; below ACCEPTED when it is too close.
+
+    It counts the instances in view, against bare wall and against standing inside or right before something.
+    The probe has its own fixed size, so that the pose does not depend on the image's.
+    """
+    hits = tracer.cast(camera.position, camera.directions(*PROBE))
+    outside = np.mean(hits.face < 0)
+    nearest, middle = np.quantile(hits.depth, [0.04, 0.5])
+    crammed = max(0.0, 0.55 - nearest) + max(0.0, 1.3 - middle) + max(0.0, middle - 6.0) + 2 * outside
+    bare = np.isin(tracer.mesh.labels[hits.instance], BARE).mean()
+    many = len(np.unique(hits.instance)) - 14 * bare + 1.2 * middle
+    return float(many if crammed < 0.02 else 2 * ACCEPTED - 100 * crammed)

@@ -49,11 +49,13 @@ def bag(rng: Generator) -> Sketch:
     """A handbag, shopping bag or rucksack."""
     width, depth, height = rng.uniform(0.25, 0.42), rng.uniform(0.12, 0.22), rng.uniform(0.25, 0.42)
     cloth = made_of("textile" if rng.random() < 0.6 else "leather", rng)
-    sketch = Sketch("bag").solid("cone", (width * 1.1, depth * 1.3, height), (0.0, depth / 2, 0.0), cloth)
-    sketch.solid("ball", (width * 0.8, depth, height * 0.7), (0.0, depth / 2, height * 0.55), cloth)
-    for x in (-width / 5, width / 5):
-        sketch.box((x - 0.012, x + 0.012), (depth / 2 - 0.01, depth / 2 + 0.01), (height * 0.9, height + 0.17), cloth)
-    return sketch.box((-width / 5, width / 5), (depth / 2 - 0.01, depth / 2 + 0.01), (height + 0.15, height + 0.17), cloth)
+    middle, low, high = depth / 2, height * 0.85, height + rng.uniform(0.05, 0.16)
+    sketch = Sketch("bag").solid("cushion", (width, depth, height), (0.0, middle, 0.0), cloth)
+    if rng.random() < 0.5:
+        sketch.solid("cushion", (width * 0.7, depth * 0.5, height * 0.5), (0.0, depth, 0.02), cloth)
+    for x in (-width / 4, width / 4):
+        sketch.box((x - 0.015, x + 0.015), (middle - 0.01, middle + 0.01), (low, high), cloth)
+    return sketch.box((-width / 4, width / 4), (middle - 0.01, middle + 0.01), (high - 0.03, high), cloth)
 
 
 @piece
@@ -91,7 +93,7 @@ def sheets(rng: Generator) -> Sketch:
 def cushion(rng: Generator) -> Sketch:
     """A pillow lying about."""
     size = (rng.uniform(0.38, 0.6), rng.uniform(0.35, 0.45), rng.uniform(0.12, 0.18))
-    return Sketch("pillow").solid("ball", size, (0.0, 0.22, 0.0), made_of("textile", rng))
+    return Sketch("pillow").solid("cushion", size, (0.0, 0.22, 0.0), made_of("textile", rng))
 
 
 @piece
@@ -99,7 +101,9 @@ def bottle(rng: Generator) -> Sketch:
     """A bottle or can."""
     width, height, skin = rng.uniform(0.05, 0.09), rng.uniform(0.1, 0.3), made_of("plastic", rng)
     sketch = Sketch("otherprop").solid("cylinder", (width, width, height * 0.75), (0.0, width / 2, 0.0), skin)
-    return sketch.solid("cone", (width * 0.8, width * 0.8, height * 0.25), (0.0, width / 2, height * 0.75), skin)
+    return sketch.solid(
+        "cone", (width * 0.8, width * 0.8, height * 0.25), (0.0, width / 2, height * 0.75), skin
+    )
 
 
 @piece
@@ -116,8 +120,12 @@ def appliance(rng: Generator) -> Sketch:
     """A microwave oven, printer, radio or toaster."""
     width, depth, height = rng.uniform(0.25, 0.5), rng.uniform(0.18, 0.36), rng.uniform(0.16, 0.3)
     dark = Material("plain", (0.03, 0.03, 0.03), (0.02, 0.02, 0.02), gloss=0.7)
-    sketch = Sketch("otherprop").box((-width / 2, width / 2), (0.0, depth), (0.0, height), made_of("plastic", rng))
-    return sketch.box((-width * 0.42, width * 0.2), (depth, depth + 0.008), (height * 0.2, height * 0.85), dark)
+    sketch = Sketch("otherprop").box(
+        (-width / 2, width / 2), (0.0, depth), (0.0, height), made_of("plastic", rng)
+    )
+    return sketch.box(
+        (-width * 0.42, width * 0.2), (depth, depth + 0.008), (height * 0.2, height * 0.85), dark
+    )
 
 
 @piece
@@ -137,7 +145,9 @@ def monitor(rng: Generator) -> Sketch:
     width, case = rng.uniform(0.42, 0.6), made_of("plastic", rng)
     sketch = Sketch("otherprop").box((-width / 2, width / 2), (0.05, 0.1), (0.1, 0.1 + width * 0.64), case)
     sketch.box((-width / 2 + 0.02, width / 2 - 0.02), (0.1, 0.105), (0.12, 0.08 + width * 0.64), screen(rng))
-    sketch.box((-0.03, 0.03), (0.04, 0.07), (0.0, 0.12), case).box((-0.12, 0.12), (0.0, 0.18), (0.0, 0.015), case)
+    sketch.box((-0.03, 0.03), (0.04, 0.07), (0.0, 0.12), case).box(
+        (-0.12, 0.12), (0.0, 0.18), (0.0, 0.015), case
+    )
     keys = Material("checks", case.light, case.dark, 0.02)
     return sketch.instance("otherprop").box((-0.21, 0.21), (0.28, 0.42), (0.0, 0.025), keys)
 
@@ -160,7 +170,9 @@ def television(rng: Generator) -> Sketch:
     flat = rng.random() < 0.6
     height, depth = width * (0.6 if flat else 0.8), 0.07 if flat else 0.4
     sketch = Sketch("television").box((-width / 2, width / 2), (0.1, 0.1 + depth), (0.06, height), case)
-    sketch.box((-width / 2 + 0.04, width / 2 - 0.04), (0.1 + depth, 0.105 + depth), (0.1, height - 0.04), screen(rng))
+    sketch.box(
+        (-width / 2 + 0.04, width / 2 - 0.04), (0.1 + depth, 0.105 + depth), (0.1, height - 0.04), screen(rng)
+    )
     return sketch.box((-width / 4, width / 4), (0.04, 0.1 + depth), (0.0, 0.06), case)
 
 
@@ -206,8 +218,14 @@ def limbs(sketch: Sketch, cloth: Material, skin: Material, hip: float, rng: Gene
     wide = rng.uniform(0.36, 0.48)
     sketch.solid("ball", (wide, 0.26, 0.68), (0.0, 0.25, hip - 0.08), cloth)
     for side in (-1.0, 1.0):
-        sketch.solid("ball", (0.12, 0.13, 0.62), (side * (wide / 2 + 0.02), 0.27, hip - 0.1), cloth, tilt=rng.uniform(-0.25, 0.1))
-        sketch.solid("ball", (0.09, 0.09, 0.12), (side * (wide / 2 + 0.02), 0.3, hip - 0.16), skin)
+        sketch.solid(
+            "ball",
+            (0.11, 0.12, 0.62),
+            (side * wide * 0.52, 0.26, hip - 0.1),
+            cloth,
+            tilt=rng.uniform(-0.2, 0.1),
+        )
+        sketch.solid("ball", (0.09, 0.09, 0.12), (side * wide * 0.52, 0.29, hip - 0.16), skin)
     sketch.solid("cylinder", (0.1, 0.1, 0.1), (0.0, 0.25, hip + 0.55), skin)
     sketch.solid("ball", (0.17, 0.2, 0.25), (0.0, 0.26, hip + 0.61), skin)
     sketch.solid("ball", (0.19, 0.2, 0.17), (0.0, 0.235, hip + 0.72), made_of("textile", rng))

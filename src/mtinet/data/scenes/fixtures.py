@@ -14,7 +14,9 @@ from mtinet.data.scenes.materials import Material, made_of
 def basin(sketch: Sketch, x: float, y: tuple[float, float], z: float, width: float, rng: Generator) -> None:
     """A sink set into a top at height z: a rim, a darker bowl and a tap."""
     steel = made_of("ceramic" if rng.random() < 0.5 else "metal", rng)
-    bowl = Material("plain", tuple(0.5 * c for c in steel.light), tuple(0.4 * c for c in steel.dark), 0.4, steel.gloss)  # type: ignore[arg-type]
+    bowl = Material(
+        "plain", tuple(0.5 * c for c in steel.light), tuple(0.4 * c for c in steel.dark), 0.4, steel.gloss
+    )  # type: ignore[arg-type]
     sketch.instance("sink")
     left, right, low, high = x - width / 2, x + width / 2, y[0], y[1]
     for box_x, box_y in (((left, right), (low, low + 0.03)), ((left, right), (high - 0.03, high)),
@@ -70,7 +72,9 @@ def wall_cabinet(rng: Generator) -> Sketch:
     width, height = rng.uniform(0.8, 2.0), rng.uniform(0.55, 0.8)
     body, handle = made_of("furniture", rng), made_of("metal", rng)
     sketch = Sketch("cabinet").box((-width / 2, width / 2), (0.0, 0.34), (0.0, height), body)
-    fronts(sketch, (-width / 2, width / 2), (0.0, height), 0.34, (max(1, round(width / 0.42)), 1), body, handle)
+    fronts(
+        sketch, (-width / 2, width / 2), (0.0, height), 0.34, (max(1, round(width / 0.42)), 1), body, handle
+    )
     return sketch
 
 
@@ -84,12 +88,16 @@ def refrigerator(rng: Generator) -> Sketch:
     for z in ((0.06, split - 0.01), (split + 0.01, height - 0.01)):
         sketch.box((-width / 2 + 0.005, width / 2 - 0.005), (depth, depth + 0.05), z, skin)
         near = z[0] + 0.05 if z[0] > 0.5 else z[1] - 0.5
-        sketch.box((width / 2 - 0.09, width / 2 - 0.06), (depth + 0.05, depth + 0.09), (near, near + 0.4), handle)
+        sketch.box(
+            (width / 2 - 0.09, width / 2 - 0.06), (depth + 0.05, depth + 0.09), (near, near + 0.4), handle
+        )
     if rng.random() < 0.5:
         for _ in range(int(rng.integers(1, 5))):
             x, z = rng.uniform(-width / 2 + 0.15, width / 2 - 0.25), rng.uniform(0.8, height - 0.3)
             sketch.instance("paper")
-            sketch.box((x - 0.08, x + 0.08), (depth + 0.05, depth + 0.056), (z, z + 0.22), made_of("paper", rng))
+            sketch.box(
+                (x - 0.08, x + 0.08), (depth + 0.05, depth + 0.056), (z, z + 0.22), made_of("paper", rng)
+            )
     return sketch.base().support((-width / 2 + 0.1, width / 2 - 0.1), (0.1, depth - 0.1), height, 0.5)
 
 
@@ -147,9 +155,13 @@ def vanity(rng: Generator) -> Sketch:
     width = rng.uniform(0.7, 1.5)
     sketch = chest("cabinet", width, 0.5, 0.82, (max(2, round(width / 0.4)), 1), rng)
     sketch.supports.clear()
-    sketch.instance("counter").box((-width / 2 - 0.02, width / 2 + 0.02), (0.0, 0.55), (0.82, 0.86), made_of("stone", rng))
+    sketch.instance("counter").box(
+        (-width / 2 - 0.02, width / 2 + 0.02), (0.0, 0.55), (0.82, 0.86), made_of("stone", rng)
+    )
     basin(sketch, 0.0, (0.14, 0.48), 0.86, 0.5, rng)
-    return sketch.support((-width / 2 + 0.05, -0.27), (0.08, 0.45), 0.86).support((0.27, width / 2 - 0.05), (0.08, 0.45), 0.86)
+    return sketch.support((-width / 2 + 0.05, -0.27), (0.08, 0.45), 0.86).support(
+        (0.27, width / 2 - 0.05), (0.08, 0.45), 0.86
+    )
 
 
 @piece

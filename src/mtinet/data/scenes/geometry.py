@@ -83,6 +83,14 @@ def ball(subdivisions: int = 2) -> Solid:
     return Solid(vertices, faces, *planar_uv(vertices, faces))
 
 
+def cushion(subdivisions: int = 2) -> Solid:
+    """A cube with everything rounded: a sphere blown up to the unit ball of the fourth norm."""
+    smooth = ball(subdivisions)
+    centred = smooth.vertices - [0.0, 0.0, 0.5]
+    blown = centred * 0.5 / (centred**4).sum(axis=1, keepdims=True) ** 0.25
+    return Solid(blown + [0.0, 0.0, 0.5], smooth.faces, *planar_uv(blown, smooth.faces))
+
+
 def wave(folds: int = 10) -> Solid:
     """A hanging cloth in folds: a sine in the ground plane, extruded upwards, open at top and bottom."""
     steps = 8 * folds + 1
@@ -114,6 +122,7 @@ def solids() -> dict[str, Solid]:
         "cylinder": cone(20, 1.0),
         "cone": cone(20, 0.55),
         "ball": ball(),
+        "cushion": cushion(),
         "wave": wave(),
         "wedge": wedge(),
     }
@@ -185,7 +194,9 @@ class Sketch:
         self.parts.append(Part("box", matrix, self.current, material))
         return self
 
-    def support(self, x: tuple[float, float], y: tuple[float, float], z: float, headroom: float = 2.0) -> Sketch:
+    def support(
+        self, x: tuple[float, float], y: tuple[float, float], z: float, headroom: float = 2.0
+    ) -> Sketch:
         """Declare a place for clutter."""
         self.supports.append(Support(x, y, z, headroom))
         return self

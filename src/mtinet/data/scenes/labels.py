@@ -23,12 +23,14 @@ def edges(instances: NDArray[np.int64]) -> NDArray[np.uint8]:
     return edge
 
 
-def segmentation(instances: NDArray[np.int64], labels: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
+def segmentation(
+    instances: NDArray[np.int64], labels: NDArray[np.uint8], rng: Generator
+) -> NDArray[np.uint8]:
     """uint8 [H, W] class labels 1..40, 0 where an annotator would have left none.
 
     Unlabelled are: some whole objects, pixels without geometry, specks, and most of the boundaries' pixels.
     """
-    skipped = (rng.random(len(labels)) < 0.07) & ~np.isin(labels, STRUCTURE)
+    skipped = (rng.random(len(labels)) < 0.12) & ~np.isin(labels, STRUCTURE)
     sizes = np.bincount(instances[instances >= 0].ravel(), minlength=len(labels))
     skipped |= sizes < instances.size / 9000
     table = np.where(skipped, UNLABELLED, labels)

@@ -144,7 +144,9 @@ class Room:
             x0, y0, x1, y1 = door.footprint
             self.floor.append((x0 - 0.3, y0 - 0.5, x1 + 0.3, y1 + 0.5))
 
-    def stand(self, name: str, x: float, y: float, yaw: float, gap: float = 0.03, blocks: bool = True) -> Thing | None:
+    def stand(
+        self, name: str, x: float, y: float, yaw: float, gap: float = 0.03, blocks: bool = True
+    ) -> Thing | None:
         """Stand an object with the middle of its bounding box at (x, y); None when that place is not free."""
         sketch = build(name, self.rng)
         low, high = sketch.bounds()
@@ -207,12 +209,18 @@ class Room:
                 offset = (seat + 0.5) / seats * across - across / 2
                 out = reach + self.rng.uniform(-0.05, 0.25)
                 turn = side * np.pi / 2
-                local = middle + [offset * np.cos(turn) + out * np.sin(turn), offset * np.sin(turn) - out * np.cos(turn), 0]
+                local = middle + [
+                    offset * np.cos(turn) + out * np.sin(turn),
+                    offset * np.sin(turn) - out * np.cos(turn),
+                    0,
+                ]
                 x, y, _ = table.place[:, :3] @ local + table.place[:, 3]
                 yaw = float(np.arctan2(table.place[1, 0], table.place[0, 0])) + turn
                 chair = self.stand(name, float(x), float(y), yaw + self.rng.normal(0, 0.12), gap=-0.02)
                 if chair is not None and self.chance(0.06):
-                    self.keep(self.thing("sitting_person", build("sitting_person", self.rng), chair.place), False)
+                    self.keep(
+                        self.thing("sitting_person", build("sitting_person", self.rng), chair.place), False
+                    )
         self.floor.append(table.footprint)
 
     def fill(self, thing: Thing, names: tuple[str, ...], crowd: float) -> None:
@@ -248,15 +256,27 @@ class Room:
         accent = made_of("wall", self.rng) if self.chance(0.3) else paint
         skirting = paint if self.chance(0.2) else skirting
         sketch = Sketch("wall")
-        sides = [((-t, w + t), (-t, 0.0)), ((w, w + t), (-t, d + t)), ((-t, w + t), (d, d + t)), ((-t, 0.0), (-t, d + t))]
+        sides = [
+            ((-t, w + t), (-t, 0.0)),
+            ((w, w + t), (-t, d + t)),
+            ((-t, w + t), (d, d + t)),
+            ((-t, 0.0), (-t, d + t)),
+        ]
         special = int(self.rng.integers(WALLS))
         for number, (x, y) in enumerate(sides):
             sketch.box(x, y, (-t, h + t), accent if number == special else paint)
-        boards = [((0.0, w), (0.0, 0.014)), ((w - 0.014, w), (0.0, d)), ((0.0, w), (d - 0.014, d)), ((0.0, 0.014), (0.0, d))]
+        boards = [
+            ((0.0, w), (0.0, 0.014)),
+            ((w - 0.014, w), (0.0, d)),
+            ((0.0, w), (d - 0.014, d)),
+            ((0.0, 0.014), (0.0, d)),
+        ]
         for x, y in boards:
             sketch.box(x, y, (0.0, 0.09), skirting)
         sketch.instance("floor").box((-t, w + t), (-t, d + t), (-t, 0.0), made_of("floor", self.rng))
-        return sketch.instance("ceiling").box((-t, w + t), (-t, d + t), (h, h + t), made_of("ceiling", self.rng))
+        return sketch.instance("ceiling").box(
+            (-t, w + t), (-t, d + t), (h, h + t), made_of("ceiling", self.rng)
+        )
 
     def ceiling_light(self, x: float, y: float) -> None:
         """A lamp on the ceiling, lit most of the time, and the light that it sheds."""
@@ -264,7 +284,9 @@ class Room:
         skin = glowing(self.rng, 1.5) if lit else made_of("ceramic", self.rng)
         sketch, size = Sketch("lamp"), self.rng.uniform(0.25, 0.5)
         if hang:
-            sketch.solid("cylinder", (0.02, 0.02, hang), (0.0, 0.0, self.height - hang), made_of("metal", self.rng))
+            sketch.solid(
+                "cylinder", (0.02, 0.02, hang), (0.0, 0.0, self.height - hang), made_of("metal", self.rng)
+            )
             sketch.solid("cone", (size, size, 0.2), (0.0, 0.0, self.height - hang - 0.2), skin)
         else:
             sketch.solid("cylinder", (size, size, 0.07), (0.0, 0.0, self.height - 0.07), skin)

@@ -71,11 +71,13 @@ def cell_noise(x: Floats, y: Floats) -> Floats:
 def joints(x: Floats, y: Floats, width: float, blur: Floats) -> Floats:
     """1 on the lines between unit cells, `width` wide, smeared over `blur` cells."""
     to_line = np.minimum(np.abs(x - np.round(x)), np.abs(y - np.round(y)))
-    return np.clip((width / 2 - to_line) / np.maximum(blur, 0.01) + 0.5, 0, 1) * np.minimum(1, width / blur)
+    smeared = np.maximum(blur, 0.01)
+    sharpness = np.clip((width / 2 - to_line) / smeared + 0.5, 0, 1)
+    return np.asarray(sharpness * np.minimum(1, width / smeared), np.float32)
 
 
 def plain(u: Floats, v: Floats, blur: Floats) -> Floats:
-    return 0.25 * smooth_noise(u, v)
+    return np.asarray(0.12 * smooth_noise(u, v), np.float32)
 
 
 def stripes(u: Floats, v: Floats, blur: Floats) -> Floats:
@@ -172,13 +174,16 @@ def albedo(materials: list[Material], material: NDArray[np.int64], uv: Floats, f
     return np.asarray(light + np.clip(mix, 0, 1)[:, None] * (dark - light), np.float32)
 
 
-def colour(rng: Generator, low: float = 0.06, high: float = 0.85, vivid: float = 0.75) -> tuple[float, float, float]:
+def colour(
+    rng: Generator, low: float = 0.06, high: float = 0.85, vivid: float = 0.75
+) -> tuple[float, float, float]:
     """A random reflectance with lightness in [low, high] (of its brightest channel) and saturation to `vivid`.
 
     Hues lean to the warm side, as they do in homes.
     """
-    hue = rng.uniform(0.0, 0.17) if rng.random() < 0.5 else rng.random()
-    saturation = vivid * rng.random() ** 1.6
+    warm = rng.random() < 0.65
+    hue = rng.uniform(0.02, 0.16) if warm else rng.random()
+    saturation = vivid * rng.random() ** (1.5 if warm else 2.2)
     value = low * (high / low) ** (1 - rng.random() ** 1.4)
     red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
     return float(red), float(green), float(blue)
@@ -193,23 +198,32 @@ def shade(base: tuple[float, float, float], factor: float) -> tuple[float, float
 STUFF: dict[str, tuple[tuple[str, ...], tuple[float, float], tuple[float, float]]] = {
     # what it is made of: patterns to choose from, range of the period in metres, range of the gloss
     "furniture": (("wood", "wood", "wood", "plain", "plain"), (0.1, 0.3), (0.0, 0.35)),
-    "textile": (("fabric", "fabric", "stripes", "checks", "dots", "clouds", "plain"), (0.05, 0.2), (0.0, 0.0)),
+    "textile": (
+        ("fabric", "fabric", "stripes", "checks", "dots", "clouds", "plain"),
+        (0.05, 0.2),
+        (0.0, 0.0),
+    ),
     "leather": (("plain", "clouds"), (0.1, 0.3), (0.2, 0.6)),
     "ceramic": (("plain",), (0.3, 0.6), (0.3, 0.7)),
     "stone": (("clouds", "plain", "tiles"), (0.15, 0.4), (0.1, 0.5)),
     "metal": (("plain",), (0.3, 0.6), (0.4, 0.9)),
     "plastic": (("plain", "plain", "shapes", "writing"), (0.05, 0.2), (0.1, 0.5)),
     "floor": (("planks", "tiles", "fabric", "clouds", "checks"), (0.12, 0.5), (0.0, 0.35)),
-    "wall": (("plain", "plain", "plain", "clouds", "stripes", "bricks", "tiles"), (0.15, 0.5), (0.0, 0.1)),
+    "wall": (
+        ("plain", "plain", "plain", "plain", "plain", "stripes", "bricks", "tiles"),
+        (0.15, 0.5),
+        (0.0, 0.1),
+    ),
     "ceiling": (("plain", "plain", "tiles", "planks"), (0.4, 0.7), (0.0, 0.0)),
     "print": (("shapes",), (0.1, 0.4), (0.0, 0.3)),
     "paper": (("writing", "writing", "plain"), (0.03, 0.06), (0.0, 0.1)),
 }
 LIGHTNESS: dict[str, tuple[float, float, float]] = {
-    # floors, walls and ceilings keep their usual range of lightness and saturation; all else shares one
+    # these keep their usual range of lightness and saturation (lowest, highest, vivid); all else shares one
     "floor": (0.1, 0.6, 0.6),
     "wall": (0.3, 0.9, 0.45),
     "ceiling": (0.55, 0.95, 0.15),
+    "paper": (0.35, 0.95, 0.4),
 }
 
 
@@ -219,7 +233,7 @@ def made_of(stuff: str, rng: Generator, contrast: float | None = None) -> Materi
     pattern = patterns[rng.integers(len(patterns))]
     base = colour(rng, *LIGHTNESS.get(stuff, (0.06, 0.85, 0.75)))
     mild = pattern in ("wood", "planks", "tiles", "bricks", "plain", "clouds", "fabric") or stuff == "wall"
-    factor = rng.uniform(0.45, 0.8) if mild else rng.uniform(0.1, 0.6)
+    factor = rng.uniform(0.4, 0.8) if mild else rng.uniform(0.1, 0.6)
     other = shade(base, contrast if contrast is not None else factor)
     if not mild and rng.random() < 0.5:
         other = colour(rng)

@@ -45,7 +45,9 @@ def render(seed: int, index: int, height: int, width: int) -> Frame:
     or index or a side below 8 pixels.
     """
     if min(seed, index) < 0 or min(height, width) < 8:
-        raise ValueError(f"seed {seed}, index {index}, size {height}x{width}: need seed, index >= 0 and sides >= 8")
+        raise ValueError(
+            f"seed {seed}, index {index}, size {height}x{width}: need seed, index >= 0 and sides >= 8"
+        )
     layout, pose, light, film, annotator, kinect = generators(seed, index)
     room = rooms.furnished(layout)
     tracer = Tracer(room.assemble().mesh())
@@ -59,7 +61,7 @@ def capture(tracer: Tracer, camera: Camera, lights: list[Light], shape: tuple[in
     directions = camera.directions(*shape)
     hits = tracer.cast(camera.position, directions)
     lit = shading.illumination(lights, camera.position, light)
-    colours = shading.radiance(tracer, hits, directions, lit, shape, 1 / intrinsics(*shape)[0], light)
+    colours = shading.radiance(tracer, hits, directions, lit, shape, 1 / intrinsics(*shape)[0])
     lost = sensor.dropouts(tracer, hits, camera, directions, colours, shape, kinect)
     instances = hits.instance.reshape(shape)
     return Frame(

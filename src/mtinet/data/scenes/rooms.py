@@ -17,11 +17,32 @@ ROOMS: dict[str, tuple[float, tuple[float, float], tuple[float, float], Furnish]
 
 ON_TOP: dict[str, tuple[str, ...]] = {
     # what may stand on which kind of furniture; anything else gets the last entry
-    "desk": ("monitor", "monitor", "laptop", "sheets", "sheets", "book_pile", "table_lamp", "cup", "carton", "bottle"),
+    "desk": (
+        "monitor",
+        "monitor",
+        "laptop",
+        "sheets",
+        "sheets",
+        "book_pile",
+        "table_lamp",
+        "cup",
+        "carton",
+        "bottle",
+    ),
     "bed": ("laundry", "bag", "cushion", "book_pile", "folded_towels", "sheets"),
     "sofa": ("laundry", "bag", "book_pile", "sheets"),
     "night_stand": ("table_lamp", "table_lamp", "book_pile", "cup", "bottle", "sheets"),
-    "dresser": ("table_lamp", "book_pile", "carton", "bottle", "television", "plant", "bag", "laundry", "books_upright"),
+    "dresser": (
+        "table_lamp",
+        "book_pile",
+        "carton",
+        "bottle",
+        "television",
+        "plant",
+        "bag",
+        "laundry",
+        "books_upright",
+    ),
     "cupboard": ("television", "television", "plant", "table_lamp", "book_pile", "carton", "bottle"),
     "side_table": ("table_lamp", "table_lamp", "plant", "book_pile"),
     "console_table": ("table_lamp", "plant", "book_pile", "carton", "television"),
@@ -37,7 +58,9 @@ SAME_TOP = {"sink_counter": "counter", "island": "counter", "shop_shelf": "books
             "stove": "counter"}  # fmt: skip
 
 
-def room(weight: float, width: tuple[float, float], depth: tuple[float, float]) -> Callable[[Furnish], Furnish]:
+def room(
+    weight: float, width: tuple[float, float], depth: tuple[float, float]
+) -> Callable[[Furnish], Furnish]:
     """Register a kind of room by its share of the images and the ranges of its two sides, metres."""
 
     def register(function: Furnish) -> Furnish:
@@ -163,7 +186,11 @@ def dining_room(room: Room) -> None:
         room.around(table, "chair", 0.75)
         if room.chance(0.35):
             room.stand("floor_mat", table.centre[0], table.centre[1], 0.0, blocks=False)
-    some(room, ("cupboard", "cupboard", "bookshelf", "console_table", "wardrobe", "piano"), (0.7, 0.3, 0.25, 0.3, 0.2, 0.1))
+    some(
+        room,
+        ("cupboard", "cupboard", "bookshelf", "console_table", "wardrobe", "piano"),
+        (0.7, 0.3, 0.25, 0.3, 0.2, 0.1),
+    )
     decorate(room, 2.0)
     scatter(room, ("plant", "carton", "bag", "standing_person", "floor_lamp"), 1.2)
 
@@ -176,7 +203,9 @@ def office(room: Room) -> None:
     for _ in range(int(room.rng.integers(1, 4))):
         desk = room.at_wall("desk")
         if desk is not None:
-            room.before(desk, "office_chair", room.rng.uniform(-0.05, 0.3), turn=np.pi + room.rng.normal(0, 0.4))
+            room.before(
+                desk, "office_chair", room.rng.uniform(-0.05, 0.3), turn=np.pi + room.rng.normal(0, 0.4)
+            )
     if room.chance(0.6):
         room.hang("whiteboard", 1.0)
     some(room, ("bookshelf", "bookshelf", "cupboard", "rack", "column"), (0.7, 0.4, 0.6, 0.3, 0.2))
@@ -194,7 +223,9 @@ def classroom(room: Room) -> None:
     windows(room, chance=1.0)
     for y in np.arange(1.9, room.depth - 0.8, 1.55):
         for x in np.arange(1.2, room.width - 0.8, 1.75):
-            table = room.stand("coffee_table" if False else "console_table", float(x), float(y), np.pi, gap=0.0)
+            table = room.stand(
+                "coffee_table" if False else "console_table", float(x), float(y), np.pi, gap=0.0
+            )
             if table is not None:
                 room.before(table, "chair", 0.12, turn=np.pi + room.rng.normal(0, 0.15), aside=-0.3)
                 if room.chance(0.6):
@@ -239,7 +270,9 @@ def bookstore(room: Room) -> None:
         for x in np.arange(1.6, room.width - 1.2, 2.5):
             if room.chance(0.6):
                 turn = room.rng.integers(2) * np.pi
-                room.stand(str(room.rng.choice(["shop_shelf", "rack", "console_table"])), float(x), float(y), turn)
+                room.stand(
+                    str(room.rng.choice(["shop_shelf", "rack", "console_table"])), float(x), float(y), turn
+                )
     decorate(room, 1.0)
     scatter(room, ("standing_person", "carton", "bag", "plant", "standing_person"), 2.5)
 
@@ -255,7 +288,9 @@ def furnished(rng: Generator) -> Room:
     for thing in list(room.things):
         names_on = ON_TOP.get(SAME_TOP.get(thing.name, thing.name), ON_TOP[""])
         room.fill(thing, names_on, crowd * (0.35 if thing.name in ("bed", "sofa", "armchair") else 1.0))
-    for x in ([0.5] if room.width < 5.5 else [0.27, 0.73]):
-        for y in ([0.5] if room.depth < 5.5 else [0.27, 0.73]):
-            room.ceiling_light(room.width * (x + rng.uniform(-0.1, 0.1)), room.depth * (y + rng.uniform(-0.1, 0.1)))
+    for x in [0.5] if room.width < 5.5 else [0.27, 0.73]:
+        for y in [0.5] if room.depth < 5.5 else [0.27, 0.73]:
+            room.ceiling_light(
+                room.width * (x + rng.uniform(-0.1, 0.1)), room.depth * (y + rng.uniform(-0.1, 0.1))
+            )
     return room

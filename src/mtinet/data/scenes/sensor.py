@@ -22,10 +22,10 @@ def photograph(radiance: Floats, rng: Generator) -> NDArray[np.uint8]:
     height = radiance.shape[0]
     blurred = cv2.GaussianBlur(radiance, (0, 0), 0.55 * max(1.0, height / 480))
     grey = blurred.mean(axis=2)
-    exposure = rng.uniform(0.28, 0.5) ** 2.2 * 1.9 / (0.5 * np.median(grey) + 0.5 * grey.mean() + 1e-6)
+    exposure = rng.uniform(0.32, 0.58) ** 2.2 * 2.2 / (0.5 * np.median(grey) + 0.5 * grey.mean() + 1e-6)
     balance = np.clip(1 + 0.08 * rng.standard_normal(3), 0.75, 1.25)
     scaled = np.maximum(blurred * (exposure * balance).astype(np.float32), 0)
-    curve = 1 - np.exp(-1.35 * scaled)
+    curve = scaled * (1 + scaled / 4) / (1 + scaled)  # Reinhard's curve, white at four times the middle
     noise = rng.standard_normal(radiance.shape, np.float32) * np.float32(rng.uniform(0.004, 0.02))
     image = np.clip(curve, 0, 1) ** np.float32(1 / 2.2) + noise * np.sqrt(curve + 0.15)
     return np.asarray(np.clip(image * 255 + 0.5, 0, 255), np.uint8)
@@ -45,7 +45,7 @@ def dropouts(tracer: Tracer, hits: Hits, camera: Camera, directions: NDArray[np.
     lost = ~tracer.visible(hits.points + OFFSET * hits.normals, np.broadcast_to(projector, hits.points.shape))
     slant = np.abs(np.einsum("ij,ij->i", directions, hits.normals)) / np.linalg.norm(directions, axis=1)
     dark = np.clip(1 - 6 * radiance.reshape(-1, 3).mean(axis=1) / (radiance.mean() * 1.2 + 1e-6), 0, 1)
-    risk = 0.95 * pane + 0.3 * gloss * (slant > 0.85) + 0.45 * dark * (hits.depth > 1.2) + 0.04
+    risk = 0.95 * pane + 0.3 * gloss * (slant > 0.85) + 0.45 * dark * (hits.depth > 1.2) + 0.012
     risk = risk + np.clip((0.16 - slant) / 0.12, 0, 1) + 0.12 * np.clip((hits.depth - 4.5) / 4, 0, 1)
     lost |= patches(shape, rng) < risk
     lost = ragged(lost.reshape(shape), rng).ravel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -17,7 +18,24 @@ from mtinet.data.scenes.tracing import Hits, Tracer
 Floats = NDArray[np.float32]
 OFFSET = 2e-3  # metres that secondary rays start above their surface
 REACH = 0.7  # metres within which surfaces occlude each other's ambient light
-DIRECTIONS = 5  # rays per ambient sample
+DIRECTIONS = 4  # rays per ambient sample
+TILE = 4  # neighbouring pixels share their samples in tiles of TILE x TILE, which a box filter then averages
+
+
+@cache
+def spread(count: int) -> Array:
+    """`count` unit vectors evenly over the sphere [count, 3], in an order whose neighbours lie far apart."""
+    height = 1 - (2 * np.arange(count) + 1) / count
+    turn = np.arange(count) * np.pi * (3 - np.sqrt(5))
+    ring = np.sqrt(1 - height**2)
+    vectors = np.stack([ring * np.cos(turn), ring * np.sin(turn), height], axis=1)
+    return np.asarray(vectors[np.random.default_rng(count).permutation(count)])
+
+
+def samples(shape: tuple[int, int], number: int = 0, total: int = 1) -> Array:
+    """Sample `number` of `total` of every pixel [H * W, 3]: each tile covers the whole sphere evenly."""
+    rows, columns = np.indices(shape) % TILE
+    return spread(TILE * TILE * total)[(rows * TILE + columns).ravel() * total + number]
 
 
 @dataclass(frozen=True)
@@ -31,15 +49,14 @@ class Illumination:
 def illumination(lights: list[Light], camera: Array, rng: Generator) -> Illumination:
     """At most three lamps, a weak one near the camera, and ambient light of random strength and tint."""
     chosen = lights if len(lights) <= 3 else [lights[i] for i in rng.permutation(len(lights))[:3]]
-    fill = Light(camera + rng.normal(0, 0.25, 3), np.full(3, rng.uniform(0.15, 0.7)), 0.0)
+    fill = Light(camera + rng.normal(0, 0.25, 3), np.full(3, rng.uniform(0.15, 0.6)), 0.0)
     tint = 1 + 0.12 * rng.standard_normal(3)
-    return Illumination([*chosen, fill], rng.uniform(0.12, 0.3) * np.clip(tint, 0.6, 1.4))
+    return Illumination([*chosen, fill], rng.uniform(0.08, 0.22) * np.clip(tint, 0.6, 1.4))
 
 
-def lamp_light(tracer: Tracer, hits: Hits, light: Light, rng: Generator, shape: tuple[int, int]) -> tuple[Floats, Array]:
+def lamp_light(tracer: Tracer, hits: Hits, light: Light, shape: tuple[int, int]) -> tuple[Floats, Array]:
     """Irradiance [N, 1] of one lamp of unit power, shadows softened, and unit directions to it [N, 3]."""
     start = hits.points + OFFSET * hits.normals
-    target = light.position + light.radius * rng.uniform(-1, 1, hits.points.shape) if light.radius else light.position
     to_light = light.position - hits.points
     distance = np.linalg.norm(to_light, axis=1, keepdims=True)
     to_light /= np.maximum(distance, 1e-6)
@@ -47,28 +64,28 @@ def lamp_light(tracer: Tracer, hits: Hits, light: Light, rng: Generator, shape: 
     lit = np.ones(len(cosine), np.float32)
     if light.radius:
         facing = np.flatnonzero(cosine > 0)
+        target = light.position + light.radius * samples(shape)
         lit[facing] = tracer.visible(start[facing], target[facing])
-        lit = cv2.blur(lit.reshape(shape), (3, 3)).ravel()
+        lit = np.asarray(cv2.blur(lit.reshape(shape), (TILE, TILE)).ravel(), np.float32)
     strength = cosine * lit / (0.6 + 0.35 * distance[:, 0] ** 2)
     return strength[:, None].astype(np.float32), to_light
 
 
-def ambient_access(tracer: Tracer, hits: Hits, shape: tuple[int, int], rng: Generator) -> Floats:
+def ambient_access(tracer: Tracer, hits: Hits, shape: tuple[int, int]) -> Floats:
     """Share of ambient light that reaches each point [N], from rays at every second pixel, smoothed."""
     grid = np.arange(len(hits.face)).reshape(shape)[::2, ::2]
     coarse = grid.ravel()
     points, normals = hits.points[coarse] + OFFSET * hits.normals[coarse], hits.normals[coarse]
     free = np.zeros(len(coarse), np.float32)
-    for _ in range(DIRECTIONS):
-        ball = rng.standard_normal((len(coarse), 3))
-        ball /= np.linalg.norm(ball, axis=1, keepdims=True)
+    for number in range(DIRECTIONS):
+        ball = samples((grid.shape[0], grid.shape[1]), number, DIRECTIONS)
         free += tracer.visible(points, points + REACH * (normals + 0.98 * ball))
-    smooth = cv2.GaussianBlur((free / DIRECTIONS).reshape(grid.shape), (0, 0), 1.5)
+    smooth = cv2.blur((free / DIRECTIONS).reshape(grid.shape), (TILE, TILE))
     return np.asarray(cv2.resize(smooth, shape[::-1], interpolation=cv2.INTER_LINEAR).ravel(), np.float32)
 
 
 def radiance(tracer: Tracer, hits: Hits, directions: Array, light: Illumination, shape: tuple[int, int],
-             pixel: float, rng: Generator, reflected: bool = False) -> Floats:  # fmt: skip
+             pixel: float, reflected: bool = False) -> Floats:  # fmt: skip
     """Linear RGB [N, 3] that comes back along rays; `pixel` is the angle of a pixel in radians."""
     materials, number = tracer.mesh.materials, tracer.mesh.material[hits.face]
     gloss = np.array([m.gloss for m in materials], np.float32)[number]
@@ -78,19 +95,19 @@ def radiance(tracer: Tracer, hits: Hits, directions: Array, light: Illumination,
     slant = np.maximum(np.abs(np.einsum("ij,ij->i", view, hits.normals)), 0.12)
     footprint = (hits.depth * length * pixel / slant).astype(np.float32)
     colour = albedo(materials, number, tracer.texture(hits), footprint)
-    access = np.ones(len(gloss), np.float32) if reflected else ambient_access(tracer, hits, shape, rng)
+    access = np.ones(len(gloss), np.float32) if reflected else ambient_access(tracer, hits, shape)
     from_above = (0.8 + 0.2 * hits.normals[:, 2]).astype(np.float32)
     total = colour * (access * from_above)[:, None] * light.ambient.astype(np.float32)
     for lamp in light.lights:
         if reflected:
             lamp = Light(lamp.position, lamp.power, 0.0)
-        strength, to_lamp = lamp_light(tracer, hits, lamp, rng, shape)
+        strength, to_lamp = lamp_light(tracer, hits, lamp, shape)
         power = lamp.power.astype(np.float32)
         total += colour * strength * power
         total += highlights(view, to_lamp, hits.normals, gloss)[:, None] * np.minimum(strength * 8, 1) * power
     total += colour * glow[:, None]
     if not reflected:
-        reflect(total, tracer, hits, view, light, pixel, rng)
+        reflect(total, tracer, hits, view, light, pixel)
     total[hits.face < 0] = 0.0
     return total
 
@@ -106,8 +123,9 @@ def highlights(view: Array, to_lamp: Array, normals: Array, gloss: Floats) -> Fl
     return found
 
 
-def reflect(total: Floats, tracer: Tracer, hits: Hits, view: Array, light: Illumination, pixel: float,
-            rng: Generator) -> None:  # fmt: skip
+def reflect(
+    total: Floats, tracer: Tracer, hits: Hits, view: Array, light: Illumination, pixel: float
+) -> None:
     """Add to `total` what mirrors, dark windows and switched-off screens reflect."""
     share = np.array([m.mirror for m in tracer.mesh.materials], np.float32)[tracer.mesh.material[hits.face]]
     seen = np.flatnonzero((share > 0) & (hits.face >= 0))
@@ -116,5 +134,5 @@ def reflect(total: Floats, tracer: Tracer, hits: Hits, view: Array, light: Illum
     normals = hits.normals[seen]
     bounced = view[seen] - 2 * np.einsum("ij,ij->i", view[seen], normals)[:, None] * normals
     second = tracer.cast(hits.points[seen] + OFFSET * normals, bounced)
-    found = radiance(tracer, second, bounced, light, (len(seen), 1), pixel, rng, reflected=True)
+    found = radiance(tracer, second, bounced, light, (len(seen), 1), pixel, reflected=True)
     total[seen] += share[seen, None] * found
