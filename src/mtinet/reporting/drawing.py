@@ -18,7 +18,7 @@ DEPTH_COLOURS = "viridis"  # even steps in lightness: also read in grey, and by 
 # white and NEUTRAL, among those of moderate chroma. Nearest two: 26 apart (2 is about the least one sees).
 PALETTE = (
     "0077aa ffaa22 00dd77 ff66dd cc0033 112299 115500 774400 00ffff ddee77 "
-    "772255 ff9999 aa99ff 77bb99 888800 dd0077 ddbb88 cc5500 005544 449900 "
+    "772255 ff9999 aa99ff 77bb88 888800 dd0077 ddbb88 cc5500 005544 449900 "
     "aaccff 003377 ffbbee 880088 00aabb 995555 666633 770011 9977aa 0066dd "
     "334455 22eebb dd8855 aaffaa dd6699 ffdd44 443322 aaeedd 8855cc 33aaff"
 )

@@ -134,14 +134,17 @@ def versions(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def readings(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
     """Which readings of the paper the runs used, as their configurations say; several where they differ."""
-    lines = []
-    options = {
-        f"{manifest['experiment']}: {named(manifest['config']['experiment']['options'])}"
-        for manifest in manifests
-        if manifest.get("config", {}).get("experiment", {}).get("options")
-    }
-    if options:
-        lines.append(f"Switches set (all others at the paper's reading): {'; '.join(sorted(options))}.")
+    switches: dict[str, list[str]] = {}
+    for manifest in manifests:
+        options = manifest.get("config", {}).get("experiment", {}).get("options")
+        if options:
+            switches.setdefault(named(options), []).append(manifest["experiment"])
+    lines = [
+        f"Set by a switch: {words}, in {', '.join(dict.fromkeys(names))}."
+        for words, names in switches.items()
+    ]
+    if manifests:
+        lines.append("All other switches have their default, the paper's reading.")
     for key, words in {"loss_weights": "Loss weights", "augmentation": "Augmentation"}.items():
         values = merged([manifest.get("config", {}).get(key) or {} for manifest in manifests])
         if values:

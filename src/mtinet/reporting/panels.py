@@ -59,8 +59,9 @@ def panel(
 
     `examples`: what the evaluation stored, per experiment, as sequences over K images that may differ in
     size: "ids", "images" uint8 [H, W, 3], and per task "label_<task>" and "prediction_<task>", [H, W] or
-    [H, W, 3]. `rows`: a row's name to its experiment, or to one per task. `class_names`: per task with classes their names, for the legend. What is
-    not there is said to be missing. Raises UserError when there is no example at all.
+    [H, W, 3]. `rows`: a row's name to its experiment, or to one per task. `class_names`: per task with
+    classes their names, for the legend. What is not there is said to be missing. The file is whole or absent.
+    Raises UserError when there is no example at all.
     """
     if not examples:
         raise UserError("no examples to draw: no run has been evaluated yet; run the stage evaluate first")
