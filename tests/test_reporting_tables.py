@@ -268,7 +268,7 @@ def test_comparable_only_under_the_papers_conditions(changes, comparable):
     assert "\n" not in found.line()
 
 
-def test_conditions_are_read_off_parameters_and_manifests(monkeypatch):
+def test_conditions_are_read_off_parameters_and_manifests():
     from mtinet import config
     from mtinet.reporting.conditions import Conditions
 
