@@ -46,6 +46,10 @@ FIRST = {"train": 1, "val": 5001}
 DEEPEST = 100.0  # metres; no indoor sensor sees that far, so larger values are millimetres or raw units
 UNIT_TOLERANCE = 0.05  # normals stored with 8 bits are off by up to 0.007
 
+# numpy parses the header of a .npy file with Python's own parser, which in CPython 3.11 fails now and
+# then when threads share it ("AST constructor recursion depth mismatch"). Content is read outside the lock.
+HEADER = threading.Lock()
+
 
 def image_path(root: Path, image_id: str) -> Path:
     """The photograph of a frame."""
@@ -178,11 +182,13 @@ def read_picture(path: Path, mode: str) -> NDArray[np.uint8]:
 def read_array(path: Path) -> NDArray[Any]:
     """A .npy file's array, without a trailing dimension of one; pickled objects are refused."""
     try:
-        stored: NDArray[Any] = np.load(path, allow_pickle=False)
+        with HEADER:
+            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise missing(path) from None
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{path}: not a readable .npy file ({error}); put the right file there") from None
+    stored: NDArray[Any] = np.array(mapped)
     return stored[..., 0] if stored.ndim == 3 and stored.shape[2] == 1 else stored
 
 
@@ -206,7 +212,8 @@ def write_frame(root: Path, image_id: str, frame: Frame) -> None:
     `frame` holds image uint8 [H, W, 3], segmentation uint8 [H, W] (0 = unlabelled, 1..40), depth float32
     [H, W] (metres, 0 = missing), normals float32 [H, W, 3] (unit or 0), edge uint8 [H, W] ({0, 1}).
     """
-    for task, array in {"depth": frame.depth, "normals": frame.normals, "edge": frame.edge}.items():
+    arrays: dict[str, NDArray[Any]] = {"depth": frame.depth, "normals": frame.normals, "edge": frame.edge}
+    for task, array in arrays.items():
         with writing(label_path(root, task, image_id)) as stream:
             np.save(stream, array)
     with writing(label_path(root, "seg", image_id)) as stream:
