@@ -13,7 +13,7 @@ CATALOGUE: dict[str, Builder] = {}
 
 
 def piece(function: Builder) -> Builder:
-    """Register a builder under its own name; it draws the object's size, shape and materials from the generator."""
+    """Register a builder under its own name; it draws size, shape and materials from the generator."""
     name = function.__name__
     if name in CATALOGUE:
         raise ValueError(f"two builders are called '{name}'")

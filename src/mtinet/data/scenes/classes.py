@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mtinet.data.nyud_classes import SEGMENTATION as CLASSES
+from mtinet.data.nyud_classes import SEGMENTATION
 
 UNLABELLED = 0
-LABELS: dict[str, int] = {name: number for number, name in enumerate(CLASSES, start=1)}
+LABELS: dict[str, int] = {name: number for number, name in enumerate(SEGMENTATION, start=1)}

@@ -30,7 +30,7 @@ def palette() -> Pixels:
 
 
 def panels(frame: Frame) -> Pixels:
-    """Image, labels, depth, normals and edges of a frame side by side [H, 5 W, 3]; missing values are black."""
+    """Image, labels, depth, normals and edges of a frame side by side [H, 5 W, 3]; missing is black."""
     depth = (matplotlib.colormaps["turbo"](frame.depth / DEEPEST)[..., :3] * 255).astype(np.uint8)
     depth[frame.depth == 0] = 0
     normals = ((frame.normals + 1) / 2 * 255).astype(np.uint8)

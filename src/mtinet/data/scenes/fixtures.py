@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.random import Generator
 
 from mtinet.data.scenes.catalogue import piece
 from mtinet.data.scenes.furniture import chest, fronts
 from mtinet.data.scenes.geometry import Sketch
-from mtinet.data.scenes.materials import Material, made_of
+from mtinet.data.scenes.materials import Material, made_of, shade
 
 
 def basin(sketch: Sketch, x: float, y: tuple[float, float], z: float, width: float, rng: Generator) -> None:
     """A sink set into a top at height z: a rim, a darker bowl and a tap."""
     steel = made_of("ceramic" if rng.random() < 0.5 else "metal", rng)
-    bowl = Material(
-        "plain", tuple(0.5 * c for c in steel.light), tuple(0.4 * c for c in steel.dark), 0.4, steel.gloss
-    )  # type: ignore[arg-type]
+    bowl = replace(steel, light=shade(steel.light, 0.5), dark=shade(steel.dark, 0.4))
     sketch.instance("sink")
     left, right, low, high = x - width / 2, x + width / 2, y[0], y[1]
-    for box_x, box_y in (((left, right), (low, low + 0.03)), ((left, right), (high - 0.03, high)),
-                         ((left, left + 0.03), (low, high)), ((right - 0.03, right), (low, high))):  # fmt: skip
-        sketch.box(box_x, box_y, (z, z + 0.03), steel)
+    for edge in (low, high - 0.03):
+        sketch.box((left, right), (edge, edge + 0.03), (z, z + 0.03), steel)
+    for edge in (left, right - 0.03):
+        sketch.box((edge, edge + 0.03), (low + 0.03, high - 0.03), (z, z + 0.03), steel)
     sketch.box((left + 0.03, right - 0.03), (low + 0.03, high - 0.03), (z, z + 0.006), bowl)
     sketch.solid("cylinder", (0.03, 0.03, 0.24), (x, low - 0.02, z), steel)
     sketch.box((x - 0.012, x + 0.012), (low - 0.02, low + 0.14), (z + 0.22, z + 0.245), steel)
@@ -85,9 +86,9 @@ def refrigerator(rng: Generator) -> Sketch:
     skin, handle = made_of("metal" if rng.random() < 0.4 else "ceramic", rng), made_of("metal", rng)
     split = height * rng.uniform(0.6, 0.72)
     sketch = Sketch("refrigerator").box((-width / 2, width / 2), (0.0, depth), (0.04, height), skin)
-    for z in ((0.06, split - 0.01), (split + 0.01, height - 0.01)):
-        sketch.box((-width / 2 + 0.005, width / 2 - 0.005), (depth, depth + 0.05), z, skin)
-        near = z[0] + 0.05 if z[0] > 0.5 else z[1] - 0.5
+    for low, high in ((0.06, split - 0.01), (split + 0.01, height - 0.01)):
+        sketch.box((-width / 2 + 0.005, width / 2 - 0.005), (depth, depth + 0.05), (low, high), skin)
+        near = low + 0.05 if low > 0.5 else high - 0.5
         sketch.box(
             (width / 2 - 0.09, width / 2 - 0.06), (depth + 0.05, depth + 0.09), (near, near + 0.4), handle
         )

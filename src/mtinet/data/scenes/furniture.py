@@ -303,7 +303,7 @@ def book_row(sketch: Sketch, x: tuple[float, float], y: float, z: float, room: f
 
 
 def open_shelf(label: str, width: float, height: float, levels: int, full: float, rng: Generator) -> Sketch:
-    """Boards between two sides with a back, a share `full` of them holding books, the rest free for clutter."""
+    """Boards between two sides and a back, a share `full` of them with books, the rest free for clutter."""
     wood, depth, board = made_of("furniture", rng), rng.uniform(0.26, 0.36), 0.025
     sketch = Sketch(label)
     for x in (-width / 2, width / 2 - board):

@@ -78,7 +78,7 @@ def cone(segments: int, top: float) -> Solid:
 def ball(subdivisions: int = 2) -> Solid:
     """A sphere of diameter 1 standing on the ground plane."""
     sphere = trimesh.creation.icosphere(subdivisions=subdivisions, radius=0.5)
-    vertices = np.asarray(sphere.vertices, float) + [0.0, 0.0, 0.5]
+    vertices = np.asarray(sphere.vertices, float) + np.array([0.0, 0.0, 0.5])
     faces = np.asarray(sphere.faces, np.int64)
     return Solid(vertices, faces, *planar_uv(vertices, faces))
 
@@ -86,9 +86,10 @@ def ball(subdivisions: int = 2) -> Solid:
 def cushion(subdivisions: int = 2) -> Solid:
     """A cube with everything rounded: a sphere blown up to the unit ball of the fourth norm."""
     smooth = ball(subdivisions)
-    centred = smooth.vertices - [0.0, 0.0, 0.5]
+    middle = np.array([0.0, 0.0, 0.5])
+    centred = smooth.vertices - middle
     blown = centred * 0.5 / (centred**4).sum(axis=1, keepdims=True) ** 0.25
-    return Solid(blown + [0.0, 0.0, 0.5], smooth.faces, *planar_uv(blown, smooth.faces))
+    return Solid(blown + middle, smooth.faces, *planar_uv(blown, smooth.faces))
 
 
 def wave(folds: int = 10) -> Solid:
@@ -157,6 +158,7 @@ class Sketch:
     parts: list[Part] = field(default_factory=list)
     supports: list[Support] = field(default_factory=list)
     current: int = 0
+    measured: tuple[int, Array] | None = None
 
     def __post_init__(self) -> None:
         self.labels.append(self.label)
@@ -176,7 +178,7 @@ class Sketch:
 
     def solid(self, solid: str, size: tuple[float, float, float], at: tuple[float, float, float],
               material: Material, turn: float = 0.0, tilt: float = 0.0) -> Sketch:  # fmt: skip
-        """Add a solid of `size`, the middle of its ground at `at`; `tilt` about x, then `turn` about z, radians."""
+        """Add a solid of `size`, the middle of its ground at `at`; `tilt` about x, then `turn` about z."""
         ct, st, cy, sy = np.cos(tilt), np.sin(tilt), np.cos(turn), np.sin(turn)
         rotation = np.array([[cy, -sy * ct, sy * st], [sy, cy * ct, -cy * st], [0.0, st, ct]])
         matrix = np.empty((3, 4))
@@ -203,14 +205,13 @@ class Sketch:
 
     def bounds(self) -> Array:
         """Axis-parallel bounding box [2, 3] in the object's frame."""
-        low, high = np.full(3, np.inf), np.full(3, -np.inf)
-        for part in self.parts:
-            half = np.abs(part.matrix[:, :2]).sum(axis=1) / 2
-            up = part.matrix[:, 2]
-            middle = part.matrix[:, 3]
-            low = np.minimum(low, middle - half + np.minimum(up, 0))
-            high = np.maximum(high, middle + half + np.maximum(up, 0))
-        return np.stack([low, high])
+        if self.measured is None or self.measured[0] != len(self.parts):
+            matrices = np.stack([part.matrix for part in self.parts])
+            half, up = np.abs(matrices[:, :, :2]).sum(axis=2) / 2, matrices[:, :, 2]
+            low = matrices[:, :, 3] - half + np.minimum(up, 0)
+            high = matrices[:, :, 3] + half + np.maximum(up, 0)
+            self.measured = len(self.parts), np.stack([low.min(axis=0), high.max(axis=0)])
+        return self.measured[1]
 
 
 @dataclass(frozen=True)

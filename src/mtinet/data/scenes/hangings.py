@@ -1,4 +1,4 @@
-"""Things on walls: doors, windows, pictures and what hangs. x along the wall, y out of it, z from its lower edge."""
+"""Things on walls: doors, windows, pictures, what hangs. x along the wall, y out of it, z upwards."""
 
 from __future__ import annotations
 
@@ -154,7 +154,8 @@ def screen(rng: Generator) -> Material:
     """The face of a television or monitor: off (dark and glossy) or showing something."""
     if rng.random() < 0.65:
         return Material("plain", (0.02, 0.02, 0.025), (0.01, 0.01, 0.01), gloss=0.8, mirror=0.15)
-    return Material("shapes", colour(rng, 0.4, 0.9), colour(rng, 0.05, 0.4), 0.3, gloss=0.3, glow=rng.uniform(0.4, 0.9),
+    bright, dim, glow = colour(rng, 0.4, 0.9), colour(rng, 0.05, 0.4), rng.uniform(0.4, 0.9)
+    return Material("shapes", bright, dim, 0.3, gloss=0.3, glow=glow,
                     shift=(rng.uniform(0, 30), rng.uniform(0, 30)))  # fmt: skip
 
 

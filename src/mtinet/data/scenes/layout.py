@@ -1,4 +1,4 @@
-"""Placing objects in a room without collisions: on the floor, at and on walls, around tables, on furniture."""
+"""Placing objects in a room without collisions: on the floor, at and on walls, around and on furniture."""
 
 from __future__ import annotations
 
@@ -147,11 +147,16 @@ class Room:
     def stand(
         self, name: str, x: float, y: float, yaw: float, gap: float = 0.03, blocks: bool = True
     ) -> Thing | None:
-        """Stand an object with the middle of its bounding box at (x, y); None when that place is not free."""
-        sketch = build(name, self.rng)
-        low, high = sketch.bounds()
+        """Stand a new object with the middle of its bounding box at (x, y); None when not free."""
+        return self.settle(name, build(name, self.rng), x, y, yaw, gap, blocks)
+
+    def settle(
+        self, name: str, sketch: Sketch, x: float, y: float, yaw: float, gap: float, blocks: bool
+    ) -> Thing | None:
+        """Stand an object that is built already, like `stand`."""
+        middle = sketch.bounds().mean(axis=0)
         place = placed(x, y, 0.0, yaw)
-        place[:, 3] -= place[:, :3] @ np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, 0.0])
+        place[:, 3] -= place[:, :3] @ np.array([middle[0], middle[1], 0.0])
         thing = self.thing(name, sketch, place)
         if not self.inside(thing.footprint) or (blocks and not self.free(thing.footprint, gap)):
             return None
@@ -177,12 +182,20 @@ class Room:
 
     def before(self, thing: Thing, name: str, distance: float, turn: float = 0.0, aside: float = 0.0,
                blocks: bool = True) -> Thing | None:  # fmt: skip
-        """Stand an object `distance` metres before the front of `thing`, turned against it by `turn`."""
-        low, high = thing.sketch.bounds()
-        local = np.array([(low[0] + high[0]) / 2 + aside, high[1] + distance, 0.0])
-        x, y, _ = thing.place[:, :3] @ local + thing.place[:, 3]
-        yaw = np.arctan2(thing.place[1, 0], thing.place[0, 0]) + turn
-        return self.stand(name, float(x), float(y), yaw, blocks=blocks)
+        """Stand an object `distance` metres before the front of `thing` (below 0: under it), turned."""
+        sketch = build(name, self.rng)
+        (low, high), (first, last) = thing.sketch.bounds(), sketch.bounds()
+        away = high[1] + distance + (last[1] - first[1]) / 2
+        x, y, _ = (
+            thing.place[:, :3] @ np.array([(low[0] + high[0]) / 2 + aside, away, 0.0]) + thing.place[:, 3]
+        )
+        yaw = float(np.arctan2(thing.place[1, 0], thing.place[0, 0])) + turn
+        others = list(self.floor)
+        if thing.footprint in self.floor:
+            self.floor.remove(thing.footprint)
+        found = self.settle(name, sketch, float(x), float(y), yaw, 0.0, blocks)
+        self.floor = others + ([found.footprint] if found is not None and blocks else [])
+        return found
 
     def beside(self, thing: Thing, name: str, side: int) -> Thing | None:
         """Stand an object left (-1) or right (1) of `thing`, its back in line with that one's."""
@@ -196,7 +209,7 @@ class Room:
         return self.keep(placed_thing) if self.free(placed_thing.footprint, 0.0) else None
 
     def around(self, table: Thing, name: str, share: float) -> None:
-        """Chairs pushed under a table from all sides, each of the possible places with probability `share`."""
+        """Chairs pushed under a table from all sides, at each possible place with probability `share`."""
         low, high = table.sketch.bounds()
         middle = (low + high) / 2
         self.floor.remove(table.footprint)
@@ -209,11 +222,8 @@ class Room:
                 offset = (seat + 0.5) / seats * across - across / 2
                 out = reach + self.rng.uniform(-0.05, 0.25)
                 turn = side * np.pi / 2
-                local = middle + [
-                    offset * np.cos(turn) + out * np.sin(turn),
-                    offset * np.sin(turn) - out * np.cos(turn),
-                    0,
-                ]
+                c, s = np.cos(turn), np.sin(turn)
+                local = middle + np.array([offset * c + out * s, offset * s - out * c, 0.0])
                 x, y, _ = table.place[:, :3] @ local + table.place[:, 3]
                 yaw = float(np.arctan2(table.place[1, 0], table.place[0, 0])) + turn
                 chair = self.stand(name, float(x), float(y), yaw + self.rng.normal(0, 0.12), gap=-0.02)
@@ -224,7 +234,7 @@ class Room:
         self.floor.append(table.footprint)
 
     def fill(self, thing: Thing, names: tuple[str, ...], crowd: float) -> None:
-        """Set things of the given kinds on the supports of `thing`; `crowd` is their number per 0.1 square metres."""
+        """Set things of the given kinds on the supports of `thing`, about `crowd` per 0.1 square metres."""
         for support in thing.sketch.supports:
             self.fill_support(thing, support, names, crowd)
 

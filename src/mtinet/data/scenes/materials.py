@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Pattern = Callable[[Floats, Floats, Floats], Floats]
+RGB = tuple[float, float, float]
 TABLE = 256
 
 
@@ -30,8 +31,8 @@ class Material:
     """
 
     pattern: str
-    light: tuple[float, float, float]
-    dark: tuple[float, float, float]
+    light: RGB
+    dark: RGB
     period: float = 0.2
     gloss: float = 0.0
     mirror: float = 0.0
@@ -65,7 +66,7 @@ def smooth_noise(x: Floats, y: Floats) -> Floats:
 def cell_noise(x: Floats, y: Floats) -> Floats:
     """One random number in [0, 1] per unit cell."""
     key = np.floor(x).astype(np.int64) * 71 + np.floor(y).astype(np.int64) * 7919
-    return noise_tables()[0][key & (TABLE * TABLE - 1)]
+    return np.asarray(noise_tables()[0][key & (TABLE * TABLE - 1)], np.float32)
 
 
 def joints(x: Floats, y: Floats, width: float, blur: Floats) -> Floats:
@@ -81,54 +82,54 @@ def plain(u: Floats, v: Floats, blur: Floats) -> Floats:
 
 
 def stripes(u: Floats, v: Floats, blur: Floats) -> Floats:
-    return np.clip(0.5 + np.sin(u * np.float32(2 * np.pi)) / (0.2 + 4 * blur), 0, 1)
+    return np.asarray(np.clip(0.5 + np.sin(u * np.float32(2 * np.pi)) / (0.2 + 4 * blur), 0, 1), np.float32)
 
 
 def checks(u: Floats, v: Floats, blur: Floats) -> Floats:
     product = np.sin(u * np.float32(np.pi)) * np.sin(v * np.float32(np.pi))
-    return np.clip(0.5 + product / (0.15 + 4 * blur), 0, 1)
+    return np.asarray(np.clip(0.5 + product / (0.15 + 4 * blur), 0, 1), np.float32)
 
 
 def dots(u: Floats, v: Floats, blur: Floats) -> Floats:
     radius = np.hypot(u - np.round(u), v - np.round(v))
-    return np.clip((0.28 - radius) / (0.05 + blur) + 0.5, 0, 1)
+    return np.asarray(np.clip((0.28 - radius) / (0.05 + blur) + 0.5, 0, 1), np.float32)
 
 
 def tiles(u: Floats, v: Floats, blur: Floats) -> Floats:
-    return np.maximum(joints(u, v, 0.05, blur), 0.35 * cell_noise(u + 0.5, v + 0.5))
+    return np.asarray(np.maximum(joints(u, v, 0.05, blur), 0.35 * cell_noise(u + 0.5, v + 0.5)), np.float32)
 
 
 def bricks(u: Floats, v: Floats, blur: Floats) -> Floats:
     row = np.floor(v * 2 + 0.5)
-    along = u + 0.5 * (row % 2)
-    seams = joints(along, v * 2 + 0, 0.09, blur * 2)
-    return np.maximum(seams, 0.5 * cell_noise(along + 0.5, v * 2 + 0.5))
+    along = np.asarray(u + 0.5 * (row % 2), np.float32)
+    seams = joints(along, v * 2, 0.09, blur * 2)
+    return np.asarray(np.maximum(seams, 0.5 * cell_noise(along + 0.5, v * 2 + 0.5)), np.float32)
 
 
 def wood(u: Floats, v: Floats, blur: Floats) -> Floats:
-    return smooth_noise(u * 0.6, v * 6) * 0.6 + smooth_noise(u * 0.2, v * 1.5) * 0.4
+    return np.asarray(smooth_noise(u * 0.6, v * 6) * 0.6 + smooth_noise(u * 0.2, v * 1.5) * 0.4, np.float32)
 
 
 def planks(u: Floats, v: Floats, blur: Floats) -> Floats:
-    row = np.floor(v + 0.5)
-    along = u / 7 + cell_noise(row, row * 0)
+    row = np.asarray(np.floor(v + 0.5), np.float32)
+    along = np.asarray(u / 7 + cell_noise(row, row * 0), np.float32)
     board = cell_noise(along + 0.5, row)
     grain = smooth_noise(u * 0.5 + board * 20, v * 5)
-    return np.maximum(joints(along, v, 0.05, blur), 0.55 * board + 0.3 * grain)
+    return np.asarray(np.maximum(joints(along, v, 0.05, blur), 0.55 * board + 0.3 * grain), np.float32)
 
 
 def fabric(u: Floats, v: Floats, blur: Floats) -> Floats:
     fine = cell_noise(u * 12, v * 12) - 0.5
-    return 0.45 + 0.8 * fine / (1 + 12 * blur) + 0.3 * (smooth_noise(u, v) - 0.5)
+    return np.asarray(0.45 + 0.8 * fine / (1 + 12 * blur) + 0.3 * (smooth_noise(u, v) - 0.5), np.float32)
 
 
 def clouds(u: Floats, v: Floats, blur: Floats) -> Floats:
-    return 0.65 * smooth_noise(u, v) + 0.35 * smooth_noise(u * 2.7 + 3, v * 2.7)
+    return np.asarray(0.65 * smooth_noise(u, v) + 0.35 * smooth_noise(u * 2.7 + 3, v * 2.7), np.float32)
 
 
 def shapes(u: Floats, v: Floats, blur: Floats) -> Floats:
     """Something like a painting or a print: flat areas of a few tones with crisp borders."""
-    return np.floor(clouds(u, v, blur) * 6) / 5
+    return np.asarray(np.floor(clouds(u, v, blur) * 6) / 5, np.float32)
 
 
 def writing(u: Floats, v: Floats, blur: Floats) -> Floats:
@@ -136,14 +137,14 @@ def writing(u: Floats, v: Floats, blur: Floats) -> Floats:
     row = np.floor(v * 2)
     ink = cell_noise(u * 6 + row * 3, row) < 0.65 * (cell_noise(u * 0.7 + row, row) > 0.25)
     on_line = np.abs(v * 2 - row - 0.5) < 0.22
-    return (ink & on_line) / (1 + 6 * blur)
+    return np.asarray((ink & on_line) / (1 + 6 * blur), np.float32)
 
 
 def landscape(u: Floats, v: Floats, blur: Floats) -> Floats:
     """The view from a window: sky above a ragged horizon."""
     horizon = 1.25 + 0.35 * (smooth_noise(u * 1.5, u * 0 + 0.3) - 0.5)
     below = np.clip((horizon - v) * 12, 0, 1)
-    return below * (0.55 + 0.45 * smooth_noise(u * 3, v * 3))
+    return np.asarray(below * (0.55 + 0.45 * smooth_noise(u * 3, v * 3)), np.float32)
 
 
 PATTERNS: dict[str, Pattern] = {
@@ -174,10 +175,8 @@ def albedo(materials: list[Material], material: NDArray[np.int64], uv: Floats, f
     return np.asarray(light + np.clip(mix, 0, 1)[:, None] * (dark - light), np.float32)
 
 
-def colour(
-    rng: Generator, low: float = 0.06, high: float = 0.85, vivid: float = 0.75
-) -> tuple[float, float, float]:
-    """A random reflectance with lightness in [low, high] (of its brightest channel) and saturation to `vivid`.
+def colour(rng: Generator, low: float = 0.06, high: float = 0.85, vivid: float = 0.75) -> RGB:
+    """A random reflectance: its brightest channel in [low, high], its saturation up to `vivid`.
 
     Hues lean to the warm side, as they do in homes.
     """
@@ -189,7 +188,7 @@ def colour(
     return float(red), float(green), float(blue)
 
 
-def shade(base: tuple[float, float, float], factor: float) -> tuple[float, float, float]:
+def shade(base: RGB, factor: float) -> RGB:
     """A colour made lighter or darker."""
     red, green, blue = (min(0.95, channel * factor) for channel in base)
     return red, green, blue
@@ -218,7 +217,7 @@ STUFF: dict[str, tuple[tuple[str, ...], tuple[float, float], tuple[float, float]
     "print": (("shapes",), (0.1, 0.4), (0.0, 0.3)),
     "paper": (("writing", "writing", "plain"), (0.03, 0.06), (0.0, 0.1)),
 }
-LIGHTNESS: dict[str, tuple[float, float, float]] = {
+LIGHTNESS: dict[str, RGB] = {
     # these keep their usual range of lightness and saturation (lowest, highest, vivid); all else shares one
     "floor": (0.1, 0.6, 0.6),
     "wall": (0.3, 0.9, 0.45),

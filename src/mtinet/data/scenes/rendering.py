@@ -22,7 +22,7 @@ class Frame:
     segmentation  uint8 [H, W], 0 = unlabelled, k in 1..40 = CLASSES[k - 1]
     depth         float32 [H, W], metres along the optical axis, 0 = missing (as a Kinect misses it)
     normals       float32 [H, W, 3], unit vectors in camera coordinates pointing to the camera: x right, y up,
-                  z towards the viewer (a wall facing the camera has (0, 0, 1)); (0, 0, 0) where no geometry is
+                  z towards the viewer (a wall facing the camera has (0, 0, 1)); (0, 0, 0) where nothing is
     edge          uint8 [H, W] in {0, 1}: 1 where the right or lower neighbour is of another instance
     """
 

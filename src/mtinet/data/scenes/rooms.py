@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 
 from mtinet.data.scenes import clutter, fixtures, furniture, hangings
-from mtinet.data.scenes.layout import Light, Room, Thing
+from mtinet.data.scenes.layout import Light, Room
 
 BUILDERS = (clutter, fixtures, furniture, hangings)  # importing them fills the catalogue
 WINDOWS = ("window", "blinds_window", "curtain_window")
@@ -54,8 +54,21 @@ ON_TOP: dict[str, tuple[str, ...]] = {
     "vanity": ("bottle", "bottle", "cup", "folded_towels"),
     "": ("book_pile", "bottle", "cup", "plant", "carton", "sheets"),
 }
-SAME_TOP = {"sink_counter": "counter", "island": "counter", "shop_shelf": "bookshelf", "wall_shelf": "bookshelf",
-            "stove": "counter"}  # fmt: skip
+SAME_TOP = {  # the same things as on another kind
+    "sink_counter": "counter",
+    "island": "counter",
+    "stove": "counter",
+    "shop_shelf": "bookshelf",
+    "wall_shelf": "bookshelf",
+}
+ON_WALLS = (  # what hangs in any room: kind, height of its lower edge in metres, chance
+    ("clock", 1.8, 0.25),
+    ("notices", 1.2, 0.2),
+    ("wall_shelf", 1.3, 0.25),
+    ("vent", 2.1, 0.15),
+    ("vent", 0.15, 0.1),
+    ("mirror", 1.0, 0.2),
+)
 
 
 def room(
@@ -73,28 +86,26 @@ def room(
 def windows(room: Room, low: float = 0.85, chance: float = 0.7) -> None:
     """Up to two windows; those that glow by day also shed light."""
     for share in (chance, 0.35):
-        if not room.chance(share):
+        thing = room.hang(str(room.rng.choice(WINDOWS)), low) if room.chance(share) else None
+        if thing is None or thing.sketch.parts[0].material.glow == 0:
             continue
-        thing = room.hang(str(room.rng.choice(WINDOWS)), low)
-        glass = None if thing is None else thing.sketch.parts[0].material
-        if thing is not None and glass is not None and glass.glow > 0:
-            inward = thing.place[:, :3] @ np.array([0.0, 0.45, 0.6])
-            power = np.array([0.85, 0.95, 1.1]) * glass.glow * room.rng.uniform(0.6, 1.6)
-            room.lights.append(Light(thing.place[:, 3] + inward, power, 0.3))
+        inward = thing.place[:, :3] @ np.array([0.0, 0.45, 0.6])
+        strength = thing.sketch.parts[0].material.glow * room.rng.uniform(0.6, 1.6)
+        room.lights.append(Light(thing.place[:, 3] + inward, strength * np.array([0.85, 0.95, 1.1]), 0.3))
 
 
-def some(room: Room, names: tuple[str, ...], chances: tuple[float, ...]) -> list[Thing]:
-    """Furniture at the walls, each with its own chance; those that found a place."""
-    found = [room.at_wall(name) for name, chance in zip(names, chances, strict=True) if room.chance(chance)]
-    return [thing for thing in found if thing is not None]
+def some(room: Room, **numbers: float) -> None:
+    """Furniture at the walls, by the expected number of each kind; what finds no place is left out."""
+    for name, number in numbers.items():
+        for _ in range(int(number) + room.chance(number % 1)):
+            room.at_wall(name)
 
 
 def decorate(room: Room, pictures: float, low: float = 1.3) -> None:
     """Pictures and other things on the walls."""
     for _ in range(int(room.rng.poisson(pictures))):
         room.hang("picture", low + room.rng.uniform(0.0, 0.3))
-    for name, height, chance in (("clock", 1.8, 0.25), ("notices", 1.2, 0.2), ("wall_shelf", 1.3, 0.25),
-                                 ("vent", 2.1, 0.15), ("vent", 0.15, 0.1), ("mirror", 1.0, 0.15)):  # fmt: skip
+    for name, height, chance in ON_WALLS:
         if room.chance(chance):
             room.hang(name, height)
 
@@ -103,6 +114,13 @@ def scatter(room: Room, names: tuple[str, ...], mean: float) -> None:
     """Things lying or standing about on the floor."""
     for _ in range(int(room.rng.poisson(mean))):
         room.anywhere(names[room.rng.integers(len(names))])
+
+
+def seats(room: Room, chair: str) -> None:
+    """A chair before every desk, pushed in or out."""
+    for desk in [thing for thing in room.things if thing.name == "desk"]:
+        turn = np.pi + room.rng.normal(0, 0.3)
+        room.before(desk, chair, room.rng.uniform(-0.25, 0.15), turn=turn)
 
 
 @room(0.27, (3.0, 5.0), (3.2, 5.2))
@@ -116,11 +134,10 @@ def bedroom(room: Room) -> None:
             if room.chance(0.75):
                 room.beside(bed, "night_stand", side)
         if room.chance(0.5):
-            room.before(bed, "floor_mat", -0.5, blocks=False)
-    some(room, ("dresser", "wardrobe", "desk", "bookshelf", "armchair", "cupboard", "radiator", "column", "rack"),
-         (0.75, 0.55, 0.35, 0.35, 0.3, 0.25, 0.3, 0.15, 0.2))  # fmt: skip
-    for desk in [thing for thing in room.things if thing.name == "desk"]:
-        room.before(desk, str(room.rng.choice(["office_chair", "chair"])), 0.1, turn=np.pi)
+            room.before(bed, "floor_mat", -0.6, blocks=False)
+    some(room, dresser=0.75, wardrobe=0.55, desk=0.35, bookshelf=0.35, armchair=0.3)
+    some(room, cupboard=0.25, radiator=0.3, column=0.15, rack=0.2)
+    seats(room, str(room.rng.choice(["office_chair", "chair"])))
     if room.chance(0.3):
         room.hang("coat_hooks", 0.7)
     decorate(room, 1.8)
@@ -134,14 +151,13 @@ def kitchen(room: Room) -> None:
     wall = int(room.rng.integers(4))
     room.at_wall("sink_counter", wall, gap=0.0)
     room.at_wall("refrigerator", wall if room.chance(0.6) else None, gap=0.0)
-    some(room, ("stove", "counter", "counter", "cupboard", "rack"), (0.85, 0.8, 0.4, 0.3, 0.15))
+    some(room, stove=0.85, counter=1.2, cupboard=0.3, rack=0.15)
     for _ in range(3):
         room.hang("wall_cabinet", 1.5, wall if room.chance(0.6) else None, spread=0.03)
     windows(room, 1.1, 0.6)
-    if room.chance(0.4):
-        table = room.anywhere("dining_table", 0.25, turned=False)
-        if table is not None:
-            room.around(table, str(room.rng.choice(["chair", "stool"])), 0.6)
+    table = room.anywhere("dining_table", 0.25, turned=False) if room.chance(0.4) else None
+    if table is not None:
+        room.around(table, str(room.rng.choice(["chair", "stool"])), 0.6)
     elif room.chance(0.35):
         room.anywhere("island", 0.4, turned=False)
     decorate(room, 0.5, 1.5)
@@ -159,9 +175,10 @@ def living_room(room: Room) -> None:
     sofa = room.at_wall("sofa", wall)
     if sofa is not None:
         if room.chance(0.6):
-            room.before(sofa, "floor_mat", 0.7, blocks=False)
+            room.before(sofa, "floor_mat", -0.1, blocks=False)
         if room.chance(0.8):
-            room.before(sofa, str(room.rng.choice(["coffee_table", "ottoman"])), 0.6)
+            low = str(room.rng.choice(["coffee_table", "coffee_table", "ottoman"]))
+            room.before(sofa, low, room.rng.uniform(0.25, 0.5))
         for side in (-1, 1):
             if room.chance(0.5):
                 room.beside(sofa, str(room.rng.choice(["side_table", "floor_lamp"])), side)
@@ -169,8 +186,8 @@ def living_room(room: Room) -> None:
     if room.chance(0.3):
         room.hang("wall_television", 1.0, opposite)
     room.at_wall("fireplace" if room.chance(0.25) else "cupboard", opposite)
-    some(room, ("sofa", "armchair", "armchair", "bookshelf", "console_table", "rack", "piano", "column", "radiator"),
-         (0.35, 0.5, 0.3, 0.45, 0.3, 0.2, 0.12, 0.15, 0.3))  # fmt: skip
+    some(room, sofa=0.35, armchair=0.8, bookshelf=0.45, console_table=0.3, rack=0.2, piano=0.12)
+    some(room, column=0.15, radiator=0.3)
     decorate(room, 2.2)
     scatter(room, ("plant", "bag", "carton", "floor_lamp", "cushion", "book_pile", "standing_person"), 1.8)
 
@@ -180,17 +197,13 @@ def dining_room(room: Room) -> None:
     """A table with chairs in the middle."""
     room.entrance()
     windows(room, chance=0.85)
-    table = room.stand("dining_table", room.width * room.rng.uniform(0.4, 0.6), room.depth * room.rng.uniform(0.4, 0.6),
-                       room.rng.integers(2) * np.pi / 2)  # fmt: skip
+    x, y = room.width * room.rng.uniform(0.4, 0.6), room.depth * room.rng.uniform(0.4, 0.6)
+    table = room.stand("dining_table", x, y, room.rng.integers(2) * np.pi / 2)
     if table is not None:
         room.around(table, "chair", 0.75)
         if room.chance(0.35):
             room.stand("floor_mat", table.centre[0], table.centre[1], 0.0, blocks=False)
-    some(
-        room,
-        ("cupboard", "cupboard", "bookshelf", "console_table", "wardrobe", "piano"),
-        (0.7, 0.3, 0.25, 0.3, 0.2, 0.1),
-    )
+    some(room, cupboard=1.0, bookshelf=0.25, console_table=0.3, wardrobe=0.2, piano=0.1)
     decorate(room, 2.0)
     scatter(room, ("plant", "carton", "bag", "standing_person", "floor_lamp"), 1.2)
 
@@ -200,15 +213,11 @@ def office(room: Room) -> None:
     """Desks with screens, shelves and papers."""
     room.entrance()
     windows(room)
-    for _ in range(int(room.rng.integers(1, 4))):
-        desk = room.at_wall("desk")
-        if desk is not None:
-            room.before(
-                desk, "office_chair", room.rng.uniform(-0.05, 0.3), turn=np.pi + room.rng.normal(0, 0.4)
-            )
+    some(room, desk=room.rng.uniform(1, 3))
+    seats(room, "office_chair")
     if room.chance(0.6):
         room.hang("whiteboard", 1.0)
-    some(room, ("bookshelf", "bookshelf", "cupboard", "rack", "column"), (0.7, 0.4, 0.6, 0.3, 0.2))
+    some(room, bookshelf=1.1, cupboard=0.6, rack=0.3, column=0.2)
     for _ in range(2):
         room.hang("notices", 1.2)
     decorate(room, 0.8)
@@ -223,14 +232,11 @@ def classroom(room: Room) -> None:
     windows(room, chance=1.0)
     for y in np.arange(1.9, room.depth - 0.8, 1.55):
         for x in np.arange(1.2, room.width - 0.8, 1.75):
-            table = room.stand(
-                "coffee_table" if False else "console_table", float(x), float(y), np.pi, gap=0.0
-            )
-            if table is not None:
-                room.before(table, "chair", 0.12, turn=np.pi + room.rng.normal(0, 0.15), aside=-0.3)
-                if room.chance(0.6):
-                    room.before(table, "chair", 0.12, turn=np.pi + room.rng.normal(0, 0.15), aside=0.3)
-    some(room, ("bookshelf", "cupboard", "desk", "rack"), (0.5, 0.6, 0.5, 0.4))
+            table = room.stand("console_table", float(x), float(y), np.pi, gap=0.0)
+            for aside in (-0.3, 0.3):
+                if table is not None and room.chance(0.8):
+                    room.before(table, "chair", -0.1, turn=np.pi + room.rng.normal(0, 0.15), aside=aside)
+    some(room, bookshelf=0.5, cupboard=0.6, desk=0.5, rack=0.4)
     for _ in range(2):
         room.hang("notices", 1.3)
     decorate(room, 1.0)
@@ -243,17 +249,17 @@ def bathroom(room: Room) -> None:
     room.entrance()
     tub = room.at_wall("bathtub") if room.chance(0.7) else None
     if tub is not None and room.chance(0.65):
-        room.before(tub, "shower_curtain", -0.03, aside=room.rng.uniform(-0.3, 0.3), blocks=False)
+        room.before(tub, "shower_curtain", -0.08, aside=room.rng.uniform(-0.3, 0.3), blocks=False)
     sink = room.at_wall("vanity" if room.chance(0.65) else "pedestal_sink")
     room.at_wall("toilet")
     if sink is not None:
-        wall = int(round(np.arctan2(sink.place[1, 0], sink.place[0, 0]) / (np.pi / 2))) % 4
-        room.hang("mirror", 1.15, wall, spread=0.02)
+        yaw = float(np.arctan2(sink.place[1, 0], sink.place[0, 0]))
+        room.hang("mirror", 1.15, round(yaw / (np.pi / 2)) % 4, spread=0.02)
     for chance in (0.8, 0.4):
         if room.chance(chance):
             room.hang("towel_rail", 0.9)
     windows(room, 1.2, 0.35)
-    some(room, ("rack", "cupboard", "radiator"), (0.3, 0.2, 0.3))
+    some(room, rack=0.3, cupboard=0.2, radiator=0.3)
     if room.chance(0.6):
         room.anywhere("floor_mat", turned=False)
     decorate(room, 0.4)
@@ -268,13 +274,19 @@ def bookstore(room: Room) -> None:
         room.at_wall("shop_shelf", gap=0.0)
     for y in np.arange(1.8, room.depth - 1.4, 1.7):
         for x in np.arange(1.6, room.width - 1.2, 2.5):
+            kind = str(room.rng.choice(["shop_shelf", "rack", "console_table"]))
             if room.chance(0.6):
-                turn = room.rng.integers(2) * np.pi
-                room.stand(
-                    str(room.rng.choice(["shop_shelf", "rack", "console_table"])), float(x), float(y), turn
-                )
+                room.stand(kind, float(x), float(y), room.rng.integers(2) * np.pi)
     decorate(room, 1.0)
     scatter(room, ("standing_person", "carton", "bag", "plant", "standing_person"), 2.5)
+
+
+def lamps(room: Room) -> None:
+    """Lamps on the ceiling, more in a large room."""
+    for x in [0.5] if room.width < 5.5 else [0.27, 0.73]:
+        for y in [0.5] if room.depth < 5.5 else [0.27, 0.73]:
+            aside = room.rng.uniform(-0.1, 0.1, 2)
+            room.ceiling_light(room.width * (x + aside[0]), room.depth * (y + aside[1]))
 
 
 def furnished(rng: Generator) -> Room:
@@ -288,9 +300,5 @@ def furnished(rng: Generator) -> Room:
     for thing in list(room.things):
         names_on = ON_TOP.get(SAME_TOP.get(thing.name, thing.name), ON_TOP[""])
         room.fill(thing, names_on, crowd * (0.35 if thing.name in ("bed", "sofa", "armchair") else 1.0))
-    for x in [0.5] if room.width < 5.5 else [0.27, 0.73]:
-        for y in [0.5] if room.depth < 5.5 else [0.27, 0.73]:
-            room.ceiling_light(
-                room.width * (x + rng.uniform(-0.1, 0.1)), room.depth * (y + rng.uniform(-0.1, 0.1))
-            )
+    lamps(room)
     return room

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -29,13 +29,16 @@ def spread(count: int) -> Array:
     turn = np.arange(count) * np.pi * (3 - np.sqrt(5))
     ring = np.sqrt(1 - height**2)
     vectors = np.stack([ring * np.cos(turn), ring * np.sin(turn), height], axis=1)
-    return np.asarray(vectors[np.random.default_rng(count).permutation(count)])
+    shuffled: Array = vectors[np.random.default_rng(count).permutation(count)]
+    return shuffled
 
 
-def samples(shape: tuple[int, int], number: int = 0, total: int = 1) -> Array:
+@lru_cache(maxsize=8)
+def samples(shape: tuple[int, int], number: int = 0, total: int = 1) -> Floats:
     """Sample `number` of `total` of every pixel [H * W, 3]: each tile covers the whole sphere evenly."""
     rows, columns = np.indices(shape) % TILE
-    return spread(TILE * TILE * total)[(rows * TILE + columns).ravel() * total + number]
+    chosen = (rows * TILE + columns).ravel() * total + number
+    return np.asarray(spread(TILE * TILE * total)[chosen], np.float32)
 
 
 @dataclass(frozen=True)
@@ -54,21 +57,21 @@ def illumination(lights: list[Light], camera: Array, rng: Generator) -> Illumina
     return Illumination([*chosen, fill], rng.uniform(0.08, 0.22) * np.clip(tint, 0.6, 1.4))
 
 
-def lamp_light(tracer: Tracer, hits: Hits, light: Light, shape: tuple[int, int]) -> tuple[Floats, Array]:
+def lamp_light(tracer: Tracer, hits: Hits, light: Light, shape: tuple[int, int]) -> tuple[Floats, Floats]:
     """Irradiance [N, 1] of one lamp of unit power, shadows softened, and unit directions to it [N, 3]."""
-    start = hits.points + OFFSET * hits.normals
-    to_light = light.position - hits.points
-    distance = np.linalg.norm(to_light, axis=1, keepdims=True)
-    to_light /= np.maximum(distance, 1e-6)
-    cosine = np.maximum(np.einsum("ij,ij->i", to_light, hits.normals), 0)
+    normals = hits.normals.astype(np.float32)
+    start = hits.points.astype(np.float32) + np.float32(OFFSET) * normals
+    to_light = light.position.astype(np.float32) - start
+    square = np.einsum("ij,ij->i", to_light, to_light)
+    to_light /= np.sqrt(np.maximum(square, 1e-6))[:, None]
+    cosine = np.maximum(np.einsum("ij,ij->i", to_light, normals), 0)
     lit = np.ones(len(cosine), np.float32)
     if light.radius:
         facing = np.flatnonzero(cosine > 0)
-        target = light.position + light.radius * samples(shape)
-        lit[facing] = tracer.visible(start[facing], target[facing])
+        target = (light.position + light.radius * samples(shape)[facing]).astype(np.float32)
+        lit[facing] = tracer.visible(start[facing], target)
         lit = np.asarray(cv2.blur(lit.reshape(shape), (TILE, TILE)).ravel(), np.float32)
-    strength = cosine * lit / (0.6 + 0.35 * distance[:, 0] ** 2)
-    return strength[:, None].astype(np.float32), to_light
+    return np.asarray((cosine * lit / (0.6 + 0.35 * square))[:, None], np.float32), to_light
 
 
 def ambient_access(tracer: Tracer, hits: Hits, shape: tuple[int, int]) -> Floats:
@@ -97,6 +100,7 @@ def radiance(tracer: Tracer, hits: Hits, directions: Array, light: Illumination,
     colour = albedo(materials, number, tracer.texture(hits), footprint)
     access = np.ones(len(gloss), np.float32) if reflected else ambient_access(tracer, hits, shape)
     from_above = (0.8 + 0.2 * hits.normals[:, 2]).astype(np.float32)
+    sight, facing = view.astype(np.float32), hits.normals.astype(np.float32)
     total = colour * (access * from_above)[:, None] * light.ambient.astype(np.float32)
     for lamp in light.lights:
         if reflected:
@@ -104,7 +108,7 @@ def radiance(tracer: Tracer, hits: Hits, directions: Array, light: Illumination,
         strength, to_lamp = lamp_light(tracer, hits, lamp, shape)
         power = lamp.power.astype(np.float32)
         total += colour * strength * power
-        total += highlights(view, to_lamp, hits.normals, gloss)[:, None] * np.minimum(strength * 8, 1) * power
+        total += highlights(sight, to_lamp, facing, gloss)[:, None] * np.minimum(strength * 8, 1) * power
     total += colour * glow[:, None]
     if not reflected:
         reflect(total, tracer, hits, view, light, pixel)
@@ -112,13 +116,13 @@ def radiance(tracer: Tracer, hits: Hits, directions: Array, light: Illumination,
     return total
 
 
-def highlights(view: Array, to_lamp: Array, normals: Array, gloss: Floats) -> Floats:
+def highlights(view: Floats, to_lamp: Floats, normals: Floats, gloss: Floats) -> Floats:
     """Blinn's highlight of glossy surfaces [N]."""
     found = np.zeros(len(gloss), np.float32)
     shiny = np.flatnonzero(gloss > 0.05)
     half = to_lamp[shiny] - view[shiny]
-    half /= np.maximum(np.linalg.norm(half, axis=1, keepdims=True), 1e-9)
-    cosine = np.maximum(np.einsum("ij,ij->i", half, normals[shiny]), 0)
+    length = np.sqrt(np.maximum(np.einsum("ij,ij->i", half, half), 1e-9))
+    cosine = np.maximum(np.einsum("ij,ij->i", half, normals[shiny]) / length, 0)
     found[shiny] = gloss[shiny] * 0.5 * cosine ** (20 + 100 * gloss[shiny])
     return found
 

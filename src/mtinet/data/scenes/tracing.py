@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
@@ -65,7 +66,7 @@ class Tracer:
         uv = corners[:, 0] * (1 - second - third) + corners[:, 1] * second + corners[:, 2] * third
         return np.asarray(uv, np.float32)
 
-    def visible(self, points: Array, targets: Array) -> NDArray[np.bool_]:
+    def visible(self, points: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.bool_]:
         """Whether nothing stands between points [N, 3] and targets ([3] or [N, 3])."""
         directions = np.asarray(targets - points, np.float32)
         reach = np.full(len(points), 1.0, np.float32)
