@@ -231,14 +231,14 @@ def kind_of(path: Path) -> str:
     with path.open("rb") as stream:
         begin = stream.read(16)
     page = " (a web page: the download needs a browser or a login)" if b"<" in begin[:1] else ""
-    raise UserError(
+    raise Damaged(
         f"{path}: not a .tgz or .zip archive, it begins with {begin!r}{page}; get the archive again"
     )
 
 
 def unpack(path: Path, folder: Path) -> None:
     """Unpack a tar or zip archive into the new `folder`; nothing may leave it and sizes are bounded."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     try:
         if kind_of(path) == "tar":
             with tarfile.open(path) as tar:
