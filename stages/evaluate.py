@@ -32,12 +32,12 @@ def evaluate(run: Run, device_name: str) -> None:
         (paths.examples(*run.location), scores.examples),
     ):
         with files.replacing(path) as temporary, temporary.open("wb") as stream:
-            np.savez_compressed(stream, **arrays)
+            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
     files.write_json(paths.metrics(*run.location), metrics)
     track(run, scores.summaries, manifest["key"], split)
 
 
-def track(run: Run, summaries: dict[str, dict[str, dict[str, float]]], key: str, split: PackedSplit) -> None:
+def track(run: Run, summaries: dict[str, dict[str, scoring.Summary]], key: str, split: PackedSplit) -> None:
     """Add the final metrics to the run that training began in MLflow."""
     tracker = Tracker(run.study, f"{run.dataset}/{run.name}/seed{run.seed}", key)
     tracker.start({}, {"dataset": run.dataset, "experiment": run.name})

@@ -22,7 +22,8 @@ def panel(params: Params, dataset: str, path: Path) -> None:
     rows = {"Single task": single} | {
         label: list(methods[method])[-1] for label, method in PANEL_METHODS.items() if methods.get(method)
     }
-    tasks = list(single)
+    # Auxiliary normals are worth a look; edges thinner than a pixel of the panel are not.
+    tasks = [*single, *(name for name in ("normals",) if name in params.datasets[dataset].tasks)]
     figures.panel(sources.examples(params, dataset), rows, tasks, path, sources.class_names(dataset))
 
 

@@ -53,15 +53,9 @@ def examples(params: Params, dataset: str) -> dict[str, dict[str, Any]]:
 
 
 def read_examples(path: Path) -> dict[str, Any]:
-    """One run's examples as lists over images: "ids", "images", and "label_<task>", "prediction_<task>"."""
+    """One run's examples: "ids" [K], "images", and per task "label_<task>" and "prediction_<task>"."""
     with np.load(path, allow_pickle=False) as stored:
-        ids = [str(name) for name in stored["ids"]]
-        result: dict[str, Any] = {"ids": ids, "images": [stored[f"image/{k}"] for k in range(len(ids))]}
-        for key in stored.files:
-            kind, *rest = key.split("/")
-            if kind in ("label", "prediction") and rest[-1] == "0":
-                result[f"{kind}_{rest[0]}"] = [stored[f"{kind}/{rest[0]}/{k}"] for k in range(len(ids))]
-    return result
+        return dict(stored)
 
 
 def class_names(dataset: str) -> dict[str, tuple[str, ...]]:
