@@ -169,7 +169,10 @@ def train(dataset: str, method: str) -> Rule:
         params=(
             *study_params(dataset),
             "compute",
-            *(f"scales.{{scale}}.{dataset}.{key}" for key in ("input", "epochs", "batch_size", "lr_factor", "pretrained")),
+            *(
+                f"scales.{{scale}}.{dataset}.{key}"
+                for key in ("input", "epochs", "batch_size", "lr_factor", "pretrained")
+            ),
             f"datasets.{dataset}.tasks",
             f"augmentation.{dataset}",
             f"experiments.{dataset}.{method}.{{exp}}",
@@ -290,9 +293,16 @@ def report(dataset: str) -> Rule:
             paths.manifests_folder(STUDY, dataset),
         ),
         outputs=(out(paths.page(STUDY)),),
-        params=(*study_params(dataset), "compute", "seeds", f"scales.{{scale}}.{dataset}",
-                f"experiments.{dataset}", "pipeline/tables.yaml:", "pipeline/published.yaml:",
-                *task_entries(dataset)),  # fmt: skip
+        params=(
+            *study_params(dataset),
+            "compute",
+            "seeds",
+            f"scales.{{scale}}.{dataset}",
+            f"experiments.{dataset}",
+            "pipeline/tables.yaml:",
+            "pipeline/published.yaml:",
+            *task_entries(dataset),
+        ),  # fmt: skip
         code=(*code_of("report"), "src/mtinet/reporting/template.html"),
     )
 

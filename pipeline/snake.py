@@ -108,7 +108,11 @@ def snake_rule(rule: Rule, everything: list[str]) -> SnakeRule:
     threads = rule.threads if isinstance(rule.threads, int) else int(looked_up(declared(), rule.threads))
     return SnakeRule(
         name=rule.name,
-        inputs={"code": list(rule.code), "data": [path for path in data if path not in go], "go": [ancient(path) for path in go]},
+        inputs={
+            "code": list(rule.code),
+            "data": [path for path in data if path not in go],
+            "go": [ancient(path) for path in go],
+        },
         outputs=[directory(path) if out.is_folder else path for path, out in zip(paths, rule.outputs, strict=True)],
         parameters=parameters(rule),
         constraints={wildcard: "|".join(map(re.escape, values(rule, wildcard))) for wildcard in rule.matrix},

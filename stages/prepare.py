@@ -14,7 +14,9 @@ def main() -> None:
             cards.check_card(raw, files.read_json(paths.card(study, dataset)))
             for split in ("train", "val"):
                 ids = nyud.split_ids(raw, split)
-                packing.pack(raw, distilled, ids, list(params.datasets[dataset].tasks), paths.packed(study, dataset, split))
+                packing.pack(
+                    raw, distilled, ids, list(params.datasets[dataset].tasks), paths.packed(study, dataset, split)
+                )
 
 
 if __name__ == "__main__":

@@ -29,7 +29,9 @@ def rendered(params: Params, dataset: str) -> str:
         ),
     ]
     runs = list(sources.declared_runs(params, dataset))
-    return page.render(TITLES.get(dataset, dataset), conditions, built, pictures, runs, sources.manifests(params, dataset))
+    return page.render(
+        TITLES.get(dataset, dataset), conditions, built, pictures, runs, sources.manifests(params, dataset)
+    )
 
 
 def main() -> None:

@@ -21,7 +21,9 @@ def train(run: Run, device_name: str) -> None:
     tracker.dataset(f"{run.dataset} train", split.digest, "training")
 
     def report(row: dict[str, float]) -> None:
-        print(f"{run.name} seed {run.seed}: epoch {row['epoch']}/{run.scale.epochs}, loss {row['loss']:.4f}", flush=True)
+        print(
+            f"{run.name} seed {run.seed}: epoch {row['epoch']}/{run.scale.epochs}, loss {row['loss']:.4f}", flush=True
+        )
         figures = {name: value for name, value in row.items() if name not in ("epoch", "steps")}
         tracker.log(figures, int(row["steps"]))
 

@@ -52,7 +52,9 @@ def snake_jobs() -> dict[str, Job]:
         found = {key: re.search(rf"^    {key}: (.*)$", block, re.M) for key in ("input", "output")}
         command = re.search(r"^Shell command: (.*?) > logs/\S+ 2>&1$", block, re.M)
         assert command is not None, block
-        inputs, outputs = ({part.strip() for part in match[1].split(",")} if match else set() for match in found.values())
+        inputs, outputs = (
+            {part.strip() for part in match[1].split(",")} if match else set() for match in found.values()
+        )
         jobs[command[1]] = Job(command[1], inputs, outputs)
     return jobs
 
@@ -86,7 +88,9 @@ def test_every_job_depends_on_the_check(dvc_jobs: dict[str, Job]) -> None:
     writer = {path: job for job in dvc_jobs.values() for path in job.outputs}
 
     def above(job: Job) -> set[str]:
-        parents = [other for path in job.inputs for out, other in writer.items() if out == path or out.startswith(path + "/")]
+        parents = [
+            other for path in job.inputs for out, other in writer.items() if out == path or out.startswith(path + "/")
+        ]
         return {job.command}.union(*(above(parent) for parent in parents))
 
     for job in dvc_jobs.values():
@@ -115,7 +119,9 @@ def test_table_2a_has_its_twelve_runs() -> None:
 def test_a_methods_file_is_a_dependency_of_that_methods_runs_alone() -> None:
     for rule in rules():
         if rule.stage in ("train", "evaluate"):
-            files = [path for path in rule.code if Path(path).stem in ("single_task", "multi_task", "pad_net", "mti_net")]
+            files = [
+                path for path in rule.code if Path(path).stem in ("single_task", "multi_task", "pad_net", "mti_net")
+            ]
             assert files == [f"src/mtinet/models/{rule.method}.py"], rule.name
 
 
@@ -128,7 +134,9 @@ def test_stages_never_import_the_orchestrators() -> None:
 
 @pytest.mark.parametrize("stage", ["compare", "table", "report"])
 def test_reporting_imports_no_torch(stage: str) -> None:
-    code = f"import sys, runpy; runpy.run_path('stages/{stage}.py', run_name='imported'); sys.exit('torch' in sys.modules)"
+    code = (
+        f"import sys, runpy; runpy.run_path('stages/{stage}.py', run_name='imported'); sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run(["python", "-c", code], cwd=ROOT, check=False).returncode == 0
 
 

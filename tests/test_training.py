@@ -127,8 +127,11 @@ def test_the_key_of_a_run_changes_with_all_that_determines_it() -> None:
     keys = [
         provenance.key(run, data)  # type: ignore[arg-type]
         for run, data in [
-            (make_run(), split), (make_run(epochs=4), split), (make_run("hrnet18-mti"), split),
-            (make_run(lr_factor=2.0), split), (make_run(), SyntheticSplit(4, seed=1)),
+            (make_run(), split),
+            (make_run(epochs=4), split),
+            (make_run("hrnet18-mti"), split),
+            (make_run(lr_factor=2.0), split),
+            (make_run(), SyntheticSplit(4, seed=1)),
         ]  # fmt: skip
     ]
     assert all(first != second for first, second in itertools.combinations(keys, 2))

@@ -146,8 +146,10 @@ def training_step(
     loss, parts = total_loss(model(batch["image"]), batch, run.loss_weights)
     if not math.isfinite(loss.item()):
         odd = [part for part, value in parts.items() if not math.isfinite(value.item())] or ["their sum"]
-        raise UserError(f"{run.dataset} {run.name} seed {run.seed}: loss of {', '.join(odd)} is not finite at step "
-                        f"{step + 1}, expected a number; lower its lr ({run.learning_rate:g}) or check its labels")
+        raise UserError(
+            f"{run.dataset} {run.name} seed {run.seed}: loss of {', '.join(odd)} is not finite at step "
+            f"{step + 1}, expected a number; lower its lr ({run.learning_rate:g}) or check its labels"
+        )
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()

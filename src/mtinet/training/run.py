@@ -85,8 +85,8 @@ def code_hash() -> str:
     """SHA-256 over the project's source files that this process has imported, the stage's script included."""
     package = Path(__file__).resolve().parents[1]
     root = package.parents[1]
-    loaded = {Path(module.__file__).resolve() for module in list(sys.modules.values())
-              if getattr(module, "__file__", None)}  # fmt: skip
+    names = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    loaded = {Path(name).resolve() for name in names if name}
     return files.digest_of_files((path for path in loaded if is_project_code(path, root)), root)
 
 
