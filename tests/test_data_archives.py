@@ -85,9 +85,10 @@ def test_folder_is_copied_and_left_alone(tmp_path, tree):
     assert contents(tree) == before
 
 
-def test_earlier_attempt_leaves_nothing_behind(tmp_path, tree, tgz):
+def test_earlier_attempt_leaves_nothing_behind(tmp_path, tree):
     archives.fetch(source(tree), tmp_path / "work", "nyud")
-    (tmp_path / "work" / "normals" / "left.npy").write_bytes(b"")
+    shutil.rmtree(tree / "normals")
+    tgz = Path(shutil.make_archive(str(tmp_path / "archive"), "gztar", tree))
     archives.fetch(source(tgz), tmp_path / "work", "nyud")
     assert contents(tmp_path / "work") == contents(tree)
 

@@ -91,6 +91,7 @@ def test_missing_and_lonely_depth_has_no_normal():
     assert not normals_from_depth(depth).any()
     depth[10, 10] = 2.0
     depth[30] = 2.0  # a single row fixes no plane
+    depth[50:52, 50:52] = 2.0  # and four pixels no reliable one
     assert not normals_from_depth(depth).any()
 
 
