@@ -48,9 +48,7 @@ def filled_frame(name: str) -> RealFrame:
     """A frame with dense depth and published normals."""
     folder = REAL / "filled"
     depth = np.load(folder / "depth" / f"{name}.npy")
-    return frame(
-        folder / "img" / f"{name}.png", folder / "seg" / f"{name}.png", depth, published_normals(name)
-    )
+    return frame(folder / "img" / f"{name}.png", folder / "seg" / f"{name}.png", depth, published_normals(name))
 
 
 def frame_with_holes() -> RealFrame:
@@ -61,9 +59,7 @@ def frame_with_holes() -> RealFrame:
     return frame(folder / f"{HOLES}.png", segmentation, depth, labels.normals_from_depth(depth))
 
 
-def frame(
-    image: Path, segmentation: Path, depth: NDArray[np.float32], normals: NDArray[np.float32]
-) -> RealFrame:
+def frame(image: Path, segmentation: Path, depth: NDArray[np.float32], normals: NDArray[np.float32]) -> RealFrame:
     """Labels 0..39 with 255 unlabelled -> the archive's 1..40 with 0."""
     seg = pixels(segmentation)
     stored = np.where(seg == 255, 0, seg + np.uint8(1)).astype(np.uint8)

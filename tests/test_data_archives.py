@@ -33,9 +33,7 @@ def source(
 
 
 def contents(root: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()
-    }
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
 @pytest.fixture
@@ -99,9 +97,7 @@ def test_file_url_is_a_local_file(tmp_path, tree, tgz):
 
 
 def test_sha256_is_enforced(tmp_path, tgz):
-    archives.fetch(
-        source(tgz, sha256=hashlib.sha256(tgz.read_bytes()).hexdigest()), tmp_path / "work", "nyud"
-    )
+    archives.fetch(source(tgz, sha256=hashlib.sha256(tgz.read_bytes()).hexdigest()), tmp_path / "work", "nyud")
     message = failure(source(tgz, sha256="0" * 64), tmp_path / "other")
     assert f"datasets.nyud.archive.sha256 expects {'0' * 64}" in message
     assert tgz.exists()
@@ -341,9 +337,7 @@ def test_confirm_form_is_answered(tmp_path, host, tree, tgz, other):
         (200, FILE, tgz.read_bytes()) if query == wanted else (400, {}, b"")
     )
     archives.fetch(source(drive="abc"), tmp_path / "work", "nyud")
-    assert (tmp_path / "work" / "images" / "0001.jpg").read_bytes() == (
-        tree / "images" / "0001.jpg"
-    ).read_bytes()
+    assert (tmp_path / "work" / "images" / "0001.jpg").read_bytes() == (tree / "images" / "0001.jpg").read_bytes()
 
 
 def test_confirm_cookie_is_answered(tmp_path, host, tgz):

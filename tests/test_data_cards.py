@@ -156,7 +156,7 @@ def test_all_problems_are_counted_and_ten_are_listed(small_archive):
         for task in nyud.FOLDERS:
             nyud.label_path(small_archive, task, name).unlink()
     message = problems(small_archive)
-    assert ", 12 problems" in message
+    assert "(12 problems)" in message
     assert message.count("though gt_sets lists") == 10
     assert message.endswith("and 2 more")
 
@@ -166,7 +166,7 @@ def test_wrong_contents_of_several_files_are_named_together(small_archive):
     nyud.label_path(small_archive, "seg", "0002").write_bytes(b"nothing")
     np.save(nyud.label_path(small_archive, "depth", "0004"), np.full((48, 64), np.nan))
     message = problems(small_archive)
-    assert ", 3 problems" in message
+    assert "(3 problems)" in message
     for name in ("images/0001.jpg", "segmentation/0002.png", "depth/0004.npy"):
         assert name in message
 

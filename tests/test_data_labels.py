@@ -152,25 +152,19 @@ def test_what_the_card_calls_derived_is_written(tmp_path):
     ids = write_layout(tmp_path / "raw")
     for path in [*(tmp_path / "raw" / "normals").iterdir(), *(tmp_path / "raw" / "edge").iterdir()]:
         path.unlink()
-    labels.derive_missing(
-        tmp_path / "raw", cards.make_card(tmp_path / "raw", "nyud", "archive"), tmp_path / "new"
-    )
+    labels.derive_missing(tmp_path / "raw", cards.make_card(tmp_path / "raw", "nyud", "archive"), tmp_path / "new")
     for name in ids:
         depth = nyud.read_label(tmp_path / "raw", "depth", name, (48, 64))
         seg = nyud.read_label(tmp_path / "raw", "seg", name, (48, 64))
         normals = nyud.read_label(tmp_path / "new", "normals", name, (48, 64))
         np.testing.assert_array_equal(normals, normals_from_depth(depth))
-        np.testing.assert_array_equal(
-            nyud.read_label(tmp_path / "new", "edge", name, (48, 64)), edges_from_labels(seg)
-        )
+        np.testing.assert_array_equal(nyud.read_label(tmp_path / "new", "edge", name, (48, 64)), edges_from_labels(seg))
 
 
 def test_nothing_is_written_where_nothing_is_missing(tmp_path):
     write_layout(tmp_path / "raw")
     (tmp_path / "new").mkdir()
-    labels.derive_missing(
-        tmp_path / "raw", cards.make_card(tmp_path / "raw", "nyud", "scenes"), tmp_path / "new"
-    )
+    labels.derive_missing(tmp_path / "raw", cards.make_card(tmp_path / "raw", "nyud", "scenes"), tmp_path / "new")
     assert not list((tmp_path / "new").iterdir())
 
 

@@ -112,9 +112,7 @@ def local_path(archive: Archive, dataset: str) -> Path | None:
     else:
         return None
     if not path.exists():
-        raise UserError(
-            f"{path}: no such file or folder, named by datasets.{dataset}.archive in {paths.PARAMS}"
-        )
+        raise UserError(f"{path}: no such file or folder, named by datasets.{dataset}.archive in {paths.PARAMS}")
     return path
 
 
@@ -134,11 +132,7 @@ def download(archive: Archive, target: Path, dataset: str) -> None:
                 stream.write(block)
             stream.flush()
             expected = response.headers.get("Content-Length")
-            if (
-                expected
-                and "Content-Encoding" not in response.headers
-                and part.stat().st_size != int(expected)
-            ):
+            if expected and "Content-Encoding" not in response.headers and part.stat().st_size != int(expected):
                 raise requests.ConnectionError(f"{part.stat().st_size} of {expected} bytes came")
 
 
@@ -156,9 +150,7 @@ def get_from_drive(session: requests.Session, file_id: str) -> requests.Response
         return response
     form = ConfirmForm()
     form.feed(response.text)
-    token = next(
-        (value for name, value in session.cookies.items() if name.startswith("download_warning")), None
-    )
+    token = next((value for name, value in session.cookies.items() if name.startswith("download_warning")), None)
     if form.action:
         response = get(session, urljoin(response.url, form.action), form.fields)
     elif token:
@@ -231,9 +223,7 @@ def kind_of(path: Path) -> str:
     with path.open("rb") as stream:
         begin = stream.read(16)
     page = " (a web page: the download needs a browser or a login)" if b"<" in begin[:1] else ""
-    raise Damaged(
-        f"{path}: not a .tgz or .zip archive, it begins with {begin!r}{page}; get the archive again"
-    )
+    raise Damaged(f"{path}: not a .tgz or .zip archive, it begins with {begin!r}{page}; get the archive again")
 
 
 def unpack(path: Path, folder: Path) -> None:

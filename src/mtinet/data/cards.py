@@ -41,9 +41,7 @@ class ArchiveCard:
 
 
 ARCHIVES = {
-    "nyud": ArchiveCard(
-        "NYUD_MT.tgz", (480, 640), {"train": 795, "val": 654}, ("seg", "depth"), ("normals", "edge")
-    )
+    "nyud": ArchiveCard("NYUD_MT.tgz", (480, 640), {"train": 795, "val": 654}, ("seg", "depth"), ("normals", "edge"))
 }
 
 # Image sizes that give another version of the data away.
@@ -54,12 +52,8 @@ KNOWN_SIZES = {
 }
 # Folders at the root that do.
 KNOWN_FOLDERS = {
-    frozenset(
-        {"train", "val"}
-    ): "split into folders train/ and val/, as the 288x384 version with 13 classes is",
-    frozenset(
-        {"image", "label"}
-    ): "with folders image/ and label/, as the 288x384 version with 13 classes has",
+    frozenset({"train", "val"}): "split into folders train/ and val/, as the 288x384 version with 13 classes is",
+    frozenset({"image", "label"}): "with folders image/ and label/, as the 288x384 version with 13 classes has",
 }
 
 
@@ -71,9 +65,7 @@ def make_card(root: Path, dataset: str, source: str) -> Card:
     archive = archive_card(dataset)
     ids = {split: nyud.split_ids(root, split) for split in nyud.SPLITS}
     every = [name for names in ids.values() for name in names]
-    present = [
-        task for task in (*archive.required, *archive.derivable) if has_files(root / nyud.FOLDERS[task])
-    ]
+    present = [task for task in (*archive.required, *archive.derivable) if has_files(root / nyud.FOLDERS[task])]
     report(list(absences(root, every, [*archive.required, *present])), f"{root}: not a complete data set")
     return {
         "source": source,
@@ -94,9 +86,7 @@ def check_card(root: Path, card: Card) -> None:
     differing = [key for key in found if found[key] != expected[key]]
     if differing:
         listed = "; ".join(f"{key} is {found[key]}, the card says {expected[key]}" for key in differing)
-        raise UserError(
-            f"{root} is not the data that its card describes: {listed}. Run the stage dataset again"
-        )
+        raise UserError(f"{root} is not the data that its card describes: {listed}. Run the stage dataset again")
 
 
 def digest(root: Path) -> str:
@@ -222,9 +212,7 @@ def coding_problems(root: Path, ids: list[str], pool: ThreadPoolExecutor) -> lis
         return [f"segmentation is coded 0..39 with 255 unlabelled in {used[255]} images, {expected}"]
     if highest > nyud.CLASSES:
         times = int(used[nyud.CLASSES + 1 :].max())
-        return [
-            f"segmentation has labels up to {highest} ({times} images), {expected}: labels of another version"
-        ]
+        return [f"segmentation has labels up to {highest} ({times} images), {expected}: labels of another version"]
     return []
 
 
@@ -253,7 +241,6 @@ def report(problems: list[str], headline: str) -> None:
     if not problems:
         return
     more = [f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     listed = "".join(f"\n  - {line}" for line in [*problems[:SHOWN], *more])
-    raise UserError(
-        f"{headline}, {len(problems)} problems; get it again or name another archive in params.yaml:{listed}"
-    )
+    raise UserError(f"{headline} ({count}); get it again or name another archive in params.yaml:{listed}")

@@ -77,9 +77,7 @@ def split_ids(root: Path, split: str) -> list[str]:
     try:
         ids = path.read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path}: cannot read it ({error}); expected the ids of the split, one per line"
-        ) from None
+        raise UserError(f"{path}: cannot read it ({error}); expected the ids of the split, one per line") from None
     odd = [name for name, times in Counter(ids).items() if times > 1 or Path(name).name != name]
     expect(bool(ids), path, "nothing", "the ids of the split, one per line")
     expect(not odd, path, f"{odd[:3]} twice or not a file name", "the ids of the split, each once")
