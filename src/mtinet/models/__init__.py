@@ -45,9 +45,7 @@ def build(
     """
     parsed = check_options(method, options, tasks, auxiliary)
     backbones = importlib.import_module("mtinet.models.backbones")
-    features = backbones.build(
-        backbone, strides=parsed.strides, fusion=parsed.hrnet_fusion, pretrained=pretrained
-    )
+    features = backbones.build(backbone, strides=parsed.strides, fusion=parsed.hrnet_fusion, pretrained=pretrained)
     net: nn.Module = method_module(method).Net(features, dict(tasks), dict(auxiliary), parsed)
     return net
 
@@ -88,9 +86,15 @@ def problem(method: str, item: Any, known: str) -> str:
 
 
 def check_backbone(backbone: str, pretrained: str = "none", options: BaseOptions | None = None) -> None:
-    """Raise UserError when the backbone, its weights' file or its options do not exist; builds nothing."""
+    """Raise UserError when the backbone, its ImageNet weights or its options cannot be had.
+
+    Weights are read once to find a wrong file, or fetched into the hub's cache, before anything depends on it.
+    """
     backbones = importlib.import_module("mtinet.models.backbones")
-    backbones.check(backbone, pretrained, (options or BaseOptions()).hrnet_fusion)
+    parsed = options or BaseOptions()
+    backbones.check(backbone, pretrained, parsed.hrnet_fusion)
+    if pretrained != "none":
+        backbones.build(backbone, strides=STRIDES, fusion=parsed.hrnet_fusion, pretrained=pretrained)
 
 
 def default_options(method: str) -> dict[str, Any]:

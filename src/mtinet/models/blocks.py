@@ -43,6 +43,10 @@ class SqueezeExcitation(nn.Module):
         hidden = max(1, channels // reduction)
         self.squeeze = nn.Linear(channels, hidden)
         self.excite = nn.Linear(hidden, channels)
+        # The input follows a ReLU, so its averages are positive and hardly differ between images: a row of
+        # mixed signs is off for all of them or on for all, and with channels / 16 units none may be left on.
+        nn.init.uniform_(self.squeeze.weight, 0, 2 / channels)
+        nn.init.zeros_(self.squeeze.bias)
 
     def forward(self, features: Tensor) -> Tensor:
         pooled = features.mean(dim=(2, 3))

@@ -1,6 +1,6 @@
 """Multi-modal distillation, equation 1: a main task takes from the other tasks what an attention lets pass.
 
-    F_k^o = F_k^i + sum over l != k of  sigma(W_kl F_l^i) * (W'_kl F_l^i)
+F_k^o = F_k^i + sum over l != k of  sigma(W_kl F_l^i) * (W'_kl F_l^i)
 """
 
 from __future__ import annotations
@@ -49,9 +49,7 @@ class MultiModalDistillation(nn.Module):
     number per channel instead of one per channel and position.
     """
 
-    def __init__(
-        self, givers: Collection[str], receivers: Collection[str], channels: int, gate: Gate
-    ) -> None:
+    def __init__(self, givers: Collection[str], receivers: Collection[str], channels: int, gate: Gate) -> None:
         super().__init__()
         self.messages = nn.ModuleDict()
         for receiver in receivers:

@@ -33,9 +33,7 @@ def concatenated(features: Mapping[int, Tensor]) -> Tensor:
 
 def fusion(channels: int) -> nn.Sequential:
     """The first of the two convolutions: 1x1, as HRNetV2's own segmentation head has it and as released."""
-    return nn.Sequential(
-        initialised(nn.Conv2d(channels, channels, 1)), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
-    )
+    return nn.Sequential(initialised(nn.Conv2d(channels, channels, 1)), nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
 
 
 class ConcatenationHead(nn.Module):

@@ -84,13 +84,9 @@ class FrontEnd(nn.Module):
                 for task in outputs
             }
         )
-        self.predictors = nn.ModuleDict(
-            {task: nn.Conv2d(channels, count, 1) for task, count in outputs.items()}
-        )
+        self.predictors = nn.ModuleDict({task: nn.Conv2d(channels, count, 1) for task, count in outputs.items()})
 
-    def forward(
-        self, shared: Tensor, propagated: Mapping[str, Tensor]
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def forward(self, shared: Tensor, propagated: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Backbone features [B, C, H, W] and, per task, features of the coarser scale (or none) to task
         features [B, C, H, W] and initial predictions [B, C_task, H, W], both by task."""
         features = {}
@@ -160,9 +156,7 @@ class Net(nn.Module):
                 order = options.fpm_order or tuple(everything)
                 self.propagation[scale] = FeaturePropagation(order, width, options.fpm_softmax)
             coarser = 0 if options.propagation == "none" else width
-        self.heads = nn.ModuleDict(
-            {task: head(backbone.decoder, channels, outputs) for task, outputs in tasks.items()}
-        )
+        self.heads = nn.ModuleDict({task: head(backbone.decoder, channels, outputs) for task, outputs in tasks.items()})
 
     def forward(self, images: Tensor) -> Predictions:
         shared = self.backbone(images)

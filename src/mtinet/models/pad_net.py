@@ -54,9 +54,7 @@ class Net(nn.Module):
         self.task_features = nn.ModuleDict(
             {task: nn.Sequential(block(shared, width), block(width, width)) for task in everything}
         )
-        self.initial = nn.ModuleDict(
-            {task: nn.Conv2d(width, outputs, 1) for task, outputs in everything.items()}
-        )
+        self.initial = nn.ModuleDict({task: nn.Conv2d(width, outputs, 1) for task, outputs in everything.items()})
         self.distillation = MultiModalDistillation(everything, tasks, width, options.distillation)
         self.heads = nn.ModuleDict(
             {

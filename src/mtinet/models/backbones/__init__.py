@@ -9,7 +9,7 @@ A library is a module of this package with `build`, `check` and `DECODER`, impor
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
@@ -72,24 +72,27 @@ def library_module(library: str) -> ModuleType:
         raise UserError(f"unknown backbone library '{library}', expected one of: {LIBRARIES}") from None
 
 
-def load_weights(body: nn.Module, path: str, prefix: str = "") -> None:
-    """Fill `body` from an ImageNet state dict (safetensors, or torch with tensors only).
+def load_weights(body: nn.Module, path: str) -> None:
+    """Fill `body` from an ImageNet state dict; keys that it lacks, such as the classifier's, are ignored."""
+    state = body.state_dict()
+    body.load_state_dict({**state, **fitting(path, state)})
 
-    Keys that `body` lacks, such as the classifier's, are ignored; a missing or misshapen one is a UserError.
+
+def fitting(path: str, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The `wanted` tensors of a state dict's file; a missing or misshapen one is a UserError.
+
+    Batch norm's counters are optional: torch's default momentum does not use them, and some files lack them.
     """
     state = read_state(path)
-    wanted = {f"{prefix}{key}": value for key, value in body.state_dict().items()}
-    optional = {key for key in wanted if key.endswith("num_batches_tracked")}
-    missing = [key for key in wanted if key not in state and key not in optional]
+    missing = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
     if missing:
         raise UserError(
             f"{path}: lacks {len(missing)} of the backbone's {len(wanted)} tensors, the first is {missing[0]}"
         )
-    for key, value in wanted.items():
-        if key in state and state[key].shape != value.shape:
-            raise UserError(f"{path}: {key} is {[*state[key].shape]}, expected {[*value.shape]}")
-    chosen = {key.removeprefix(prefix): state.get(key, value) for key, value in wanted.items()}
-    body.load_state_dict(chosen)
+    for key in wanted.keys() & state.keys():
+        if state[key].shape != wanted[key].shape:
+            raise UserError(f"{path}: {key} is {[*state[key].shape]}, expected {[*wanted[key].shape]}")
+    return {key: state[key] for key in wanted.keys() & state.keys()}
 
 
 def read_state(path: str) -> dict[str, Tensor]:

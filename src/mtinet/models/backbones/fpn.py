@@ -23,9 +23,7 @@ def check(name: str) -> None:
         raise UserError(f"unknown backbone 'fpn/{name}', expected fpn/ and one of: {', '.join(NAMES)}")
 
 
-def build(
-    name: str, strides: tuple[int, ...], fusion: Fusion, pretrained: str
-) -> tuple[nn.Module, dict[int, int]]:
+def build(name: str, strides: tuple[int, ...], fusion: Fusion, pretrained: str) -> tuple[nn.Module, dict[int, int]]:
     """A module returning features at `strides` (finest first), and its channels by stride."""
     weights = "IMAGENET1K_V1" if pretrained == "hub" else None
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from mtinet.compat import timm
 from mtinet.errors import UserError
-from mtinet.models.backbones import Fusion, hub_failure, load_weights, read_state
+from mtinet.models.backbones import Fusion, fitting, hub_failure, load_weights
 from mtinet.models.heads import Decoder
 
 DECODER: Decoder = "concatenation"
@@ -24,9 +25,7 @@ def check(name: str) -> None:
         raise UserError(f"unknown backbone 'timm/{name}', expected a model of timm {timm.__version__}{hint}")
 
 
-def build(
-    name: str, strides: tuple[int, ...], fusion: Fusion, pretrained: str
-) -> tuple[nn.Module, dict[int, int]]:
+def build(name: str, strides: tuple[int, ...], fusion: Fusion, pretrained: str) -> tuple[nn.Module, dict[int, int]]:
     """A module returning features at `strides` (finest first), and its channels by stride."""
     if name.startswith("hrnet"):
         return hrnet(name, strides, fusion, pretrained)
@@ -41,9 +40,7 @@ def build(
     return (ChannelsFirst(body) if str(last).endswith("NHWC") else body), channels
 
 
-def hrnet(
-    name: str, strides: tuple[int, ...], fusion: Fusion, pretrained: str
-) -> tuple[nn.Module, dict[int, int]]:
+def hrnet(name: str, strides: tuple[int, ...], fusion: Fusion, pretrained: str) -> tuple[nn.Module, dict[int, int]]:
     """HRNet's four branches as they leave stage 4 (feature_location=""), 1/4 first."""
     source = pretrained if pretrained == "hub" else "none"
     body = create(name, source, features_only=True, feature_location="", out_indices=(1, 2, 3, 4))
@@ -63,6 +60,7 @@ def create(name: str, pretrained: str, **arguments: Any) -> Any:
     """timm's create_model with a failing download turned into a UserError."""
     if pretrained == "none":
         return timm.create_model(name, **arguments)
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it warns of every repetition
     try:
         return timm.create_model(name, pretrained=True, **arguments)
     except Exception as error:  # the hubs' clients raise errors of many libraries
@@ -84,20 +82,13 @@ def levels(name: str, strides: Sequence[int]) -> list[int]:
 
 
 def check_file(name: str, path: str) -> None:
-    """timm drops to a lenient loading for feature extractors, so missing keys are looked for here."""
+    """timm loads leniently into feature extractors, so the file is held against the whole model here."""
     with torch.device("meta"):
-        wanted = create(name, "none")
-    classifier = wanted.default_cfg.get("classifier") or ()
+        whole = create(name, "none")
+    classifier = whole.default_cfg.get("classifier") or ()
     heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-    state = read_state(path)
-    missing = [
-        key for key in wanted.state_dict()
-        if key not in state and not key.startswith(tuple(f"{head}." for head in heads))
-    ]  # fmt: skip
-    if missing:
-        raise UserError(
-            f"{path}: lacks {len(missing)} of the tensors of timm/{name}, the first is {missing[0]}"
-        )
+    ignored = tuple(f"{head}." for head in heads)
+    fitting(path, {key: value for key, value in whole.state_dict().items() if not key.startswith(ignored)})
 
 
 class ChannelsFirst(nn.Module):

@@ -1,0 +1,147 @@
+"""Backbones: features by stride, no layer without use, ImageNet weights from a file or one clear error."""
+
+from __future__ import annotations
+
+import urllib.error
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from mtinet import compat, models
+from mtinet.compat import timm, torchvision
+from mtinet.errors import UserError
+from mtinet.models import backbones
+
+HRNET = "timm/hrnet_w18_small_v2"
+STRIDES = (4, 8, 16, 32)
+
+
+def build(name: str, strides=STRIDES, fusion="nearest", pretrained="none") -> backbones.Backbone:
+    torch.manual_seed(0)
+    return backbones.build(name, strides=strides, fusion=fusion, pretrained=pretrained)
+
+
+def test_torchvision_lives_with_this_torch():
+    assert torch.ops.torchvision.nms is not None
+    assert torchvision.models.resnet18(weights=None).eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 1000)
+    if not compat.compiled_operators_load():
+        with pytest.raises(RuntimeError, match="torchvision"):
+            torchvision.ops.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [
+        (HRNET, (18, 36, 72, 144)),
+        ("fpn/resnet18", (256,) * 4),
+        ("timm/resnet18", (64, 128, 256, 512)),
+        ("timm/mambaout_femto", (48, 96, 192, 288)),  # gives its features channels last
+    ],
+)
+def test_features_by_stride(name, channels):
+    backbone = build(name).eval()
+    with torch.no_grad():
+        features = backbone(torch.randn(2, 3, 64, 96))
+    assert backbone.channels == dict(zip(STRIDES, channels, strict=True))
+    assert {stride: tuple(value.shape) for stride, value in features.items()} == {
+        stride: (2, width, 64 // stride, 96 // stride) for stride, width in zip(STRIDES, channels, strict=True)
+    }
+
+
+def test_hrnet18_is_the_papers():
+    backbone = build(HRNET)
+    assert sum(parameter.numel() for parameter in backbone.parameters()) == 3_860_720
+    assert backbone.decoder == "concatenation"
+    assert not [name for name, _ in backbone.named_parameters() if "incre" in name or "classifier" in name]
+
+
+@pytest.mark.parametrize("name", [HRNET, "fpn/resnet18"])
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_every_layer_serves_the_scales_used(name, count):
+    """The features of fewer scales are those of all four, and no parameter is left without a gradient."""
+    whole, part = build(name).eval(), build(name, STRIDES[:count]).eval()
+    images = torch.randn(2, 3, 64, 64)
+    expected, features = whole(images), part(images)
+    assert [*features] == [*STRIDES[:count]]
+    assert all(torch.equal(features[stride], expected[stride]) for stride in features)
+    sum(value.square().sum() for value in features.values()).backward()
+    assert not [key for key, value in part.named_parameters() if value.grad is None or not value.grad.any()]
+
+
+def test_bilinear_fusion_changes_features_and_nothing_else():
+    nearest, bilinear = build(HRNET).eval(), build(HRNET, fusion="bilinear").eval()
+    bilinear.load_state_dict(nearest.state_dict())
+    images = torch.randn(1, 3, 64, 64)
+    first, second = nearest(images), bilinear(images)
+    assert all(not torch.allclose(first[stride], second[stride]) for stride in STRIDES)
+
+
+def classifier_weights(name: str) -> dict[str, torch.Tensor]:
+    """A whole ImageNet classifier's state dict, as the hubs have it, with random weights."""
+    torch.manual_seed(1)
+    library, model = name.split("/")
+    whole = timm.create_model(model) if library == "timm" else torchvision.models.get_model(model, weights=None)
+    return whole.state_dict()
+
+
+@pytest.mark.parametrize("name", [HRNET, "fpn/resnet18", "timm/resnet18"])
+@pytest.mark.parametrize("suffix", ["safetensors", "pth"])
+def test_weights_from_a_file(name, suffix, tmp_path):
+    state, path = classifier_weights(name), tmp_path / f"weights.{suffix}"
+    save_file(state, path) if suffix == "safetensors" else torch.save(state, path)
+    models.check_backbone(name, str(path))
+    backbone = build(name, pretrained=str(path))
+    loaded = {key.split(".", 1)[1].removeprefix("stages."): value for key, value in backbone.state_dict().items()}
+    shared = [key for key in loaded if key in state]
+    assert len(shared) > 50
+    assert all(torch.equal(loaded[key], state[key]) for key in shared)
+    assert all(key in shared for key in loaded if not key.startswith("pyramid."))
+
+
+def broken(name: str, how: str) -> dict[str, torch.Tensor]:
+    state = classifier_weights(name)
+    key = [key for key in state if key.startswith("layer1")][3]
+    if how == "missing":
+        del state[key]
+    else:
+        state[key] = torch.zeros(3)
+    return state
+
+
+@pytest.mark.parametrize("name", [HRNET, "fpn/resnet18", "timm/resnet18"])
+@pytest.mark.parametrize("how", ["missing", "misshapen"])
+def test_unfit_weights_are_one_error(name, how, tmp_path):
+    path = tmp_path / "weights.pth"
+    torch.save(broken(name, how), path)
+    with pytest.raises(UserError, match=r"weights\.pth.*layer1") as caught:
+        models.check_backbone(name, str(path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a state dict"])
+@pytest.mark.parametrize("suffix", ["safetensors", "pth"])
+def test_unreadable_weights_are_one_error(content, suffix, tmp_path):
+    path = tmp_path / f"weights.{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="weights"):
+        models.check_backbone(HRNET, str(path))
+
+
+def test_a_missing_file_is_one_error():
+    with pytest.raises(UserError, match=r"pretrained: found 'nowhere\.pth', expected none, hub or"):
+        models.check_backbone(HRNET, "nowhere.pth")
+
+
+def test_no_network_is_one_error(monkeypatch):
+    def fail(*arguments, **keywords):
+        raise urllib.error.URLError("Name or service not known")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: "no-such-cache")
+    monkeypatch.setattr("timm.models._builder.load_pretrained", fail)
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", fail)
+    for name in (HRNET, "fpn/resnet18"):
+        with pytest.raises(UserError, match=r"hub.*Name or service not known.*pretrained to none") as caught:
+            models.check_backbone(name, "hub")
+        assert "\n" not in str(caught.value)
