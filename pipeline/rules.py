@@ -302,7 +302,7 @@ def report(dataset: str) -> Rule:
             "pipeline/tables.yaml:",
             "pipeline/published.yaml:",
             *task_entries(dataset),
-        ),  # fmt: skip
+        ),
         code=(*code_of("report"), "src/mtinet/reporting/template.html"),
     )
 

@@ -1,7 +1,7 @@
 """Score the two predictors that see no image: the best constant and the per-position prior."""
 
 from mtinet import config, files, paths, stage
-from mtinet.data.packing import PackedSplit
+from mtinet.data.packed import PackedSplit
 from mtinet.evaluation.blind import blind
 
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 from mtinet import config, files, paths, stage
 from mtinet.config import Params
-from mtinet.data import archives, cards, nyud
+from mtinet.data import archives, cards, scene_set
 
 
 def fill(params: Params, dataset: str, work: Path) -> None:
     """Put the whole data set into `work`, continuing an interrupted attempt."""
     if params.study.source[dataset] == "scenes":
-        nyud.write_scenes(work, params.scale(dataset).scenes, workers=params.compute.threads)
+        scene_set.write_scenes(work, params.scale(dataset).scenes, workers=params.compute.threads)
     else:
         archives.fetch(params.datasets[dataset].archive, work, dataset)
         cards.check_archive(work, dataset)
@@ -39,7 +39,8 @@ def main() -> None:
                 "scenes": params.scale(dataset).scenes.model_dump(),
                 "archive": params.datasets[dataset].archive.model_dump(),
             }
-            work = paths.unfinished("dataset", files.digest_of({"dataset": dataset, source: declared[source]}))
+            made_of = {"dataset": dataset, source: declared[source], "code": stage.code_hash()}
+            work = paths.unfinished("dataset", files.digest_of(made_of))
             fill(params, dataset, work)
             publish(work, raw, cards.make_card(work, dataset, source), card_path)
 

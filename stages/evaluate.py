@@ -3,7 +3,7 @@
 import numpy as np
 
 from mtinet import config, files, paths, stage
-from mtinet.data.packing import PackedSplit
+from mtinet.data.packed import PackedSplit
 from mtinet.evaluation import scoring
 from mtinet.training import checkpoints, loop
 from mtinet.training.run import Run

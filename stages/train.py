@@ -3,7 +3,7 @@
 import time
 
 from mtinet import config, files, paths, stage
-from mtinet.data.packing import PackedSplit
+from mtinet.data.packed import PackedSplit
 from mtinet.training import checkpoints, loop, provenance
 from mtinet.training.run import Run
 from mtinet.training.tracking import Tracker

@@ -10,7 +10,7 @@ from archive_layout import synthetic_frame, write_layout
 from PIL import Image
 
 from mtinet.config import SceneSet
-from mtinet.data import nyud, scenes
+from mtinet.data import nyud, scene_set, scenes
 from mtinet.errors import UserError
 
 SIZE = (48, 64)
@@ -173,7 +173,7 @@ def drawn(monkeypatch) -> list[int]:
     return numbers
 
 
-def scene_set(train: int = 3, val: int = 2, seed: int = 0) -> SceneSet:
+def small_set(train: int = 3, val: int = 2, seed: int = 0) -> SceneSet:
     return SceneSet(train=train, val=val, height=48, width=64, seed=seed)
 
 
@@ -183,21 +183,21 @@ def contents(root: Path) -> dict[str, bytes]:
 
 def test_scenes_continue_where_they_stopped(tmp_path, drawn):
     steps = []
-    nyud.write_scenes(tmp_path / "a", scene_set(), 1, lambda done, of: steps.append((done, of)))
+    scene_set.write_scenes(tmp_path / "a", small_set(), 1, lambda done, of: steps.append((done, of)))
     assert len(drawn) == len(set(drawn)) == 5
     assert steps == [(step, 5) for step in range(1, 6)]
     first = contents(tmp_path / "a")
     (tmp_path / "a" / "depth" / "0002.npy").unlink()
     (tmp_path / "a" / "images" / ".0002.jpg.99.part").write_bytes(b"half")
     drawn.clear()
-    nyud.write_scenes(tmp_path / "a", scene_set(), 1)
+    scene_set.write_scenes(tmp_path / "a", small_set(), 1)
     assert drawn == [2]
     assert contents(tmp_path / "a") == first
 
 
 def test_validation_frames_do_not_depend_on_the_training_frames(tmp_path, drawn):
-    nyud.write_scenes(tmp_path / "a", scene_set(train=3), 1)
-    nyud.write_scenes(tmp_path / "b", scene_set(train=1), 1)
+    scene_set.write_scenes(tmp_path / "a", small_set(train=3), 1)
+    scene_set.write_scenes(tmp_path / "b", small_set(train=1), 1)
     ids = [nyud.split_ids(tmp_path / "a", split) for split in ("train", "val")]
     assert not set(ids[0]) & set(ids[1])
     assert nyud.split_ids(tmp_path / "b", "val") == ids[1]
@@ -209,12 +209,12 @@ def test_validation_frames_do_not_depend_on_the_training_frames(tmp_path, drawn)
 
 def test_too_many_scenes_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"scenes.train is 5001 in params.yaml, expected at most 5000"):
-        nyud.scene_ids(scene_set(train=5001))
+        scene_set.scene_ids(small_set(train=5001))
 
 
 def test_processes_write_the_bytes_that_one_writes(tmp_path):
-    nyud.write_scenes(tmp_path / "one", scene_set(train=2, val=1), 1)
-    nyud.write_scenes(tmp_path / "two", scene_set(train=2, val=1), 2)
+    scene_set.write_scenes(tmp_path / "one", small_set(train=2, val=1), 1)
+    scene_set.write_scenes(tmp_path / "two", small_set(train=2, val=1), 2)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     frame = scenes.render(0, 5001, 48, 64)
     np.testing.assert_array_equal(nyud.read_label(tmp_path / "two", "depth", "5001", SIZE), frame.depth)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtinet.data import nyud, packing
-from mtinet.data.packing import PackedSplit
+from mtinet.data.packed import PackedSplit
 from mtinet.errors import UserError
 
 TASKS = ["seg", "depth", "normals", "edge"]

@@ -5,7 +5,7 @@ import pytest
 from real_frames import FILLED, filled_frame, needs_real_frames, write_real_frames
 
 from mtinet.data import cards, labels, nyud, packing, transforms
-from mtinet.data.packing import PackedSplit
+from mtinet.data.packed import PackedSplit
 
 pytestmark = needs_real_frames
 TASKS = ["seg", "depth", "normals", "edge"]

@@ -143,11 +143,16 @@ def test_reporting_imports_no_torch(stage: str) -> None:
 def test_imports_are_followed_into_functions_and_packages(tmp_path: Path) -> None:
     package = tmp_path / "src/mtinet/sub"
     package.mkdir(parents=True)
-    for path, text in {
-        "src/mtinet/__init__.py": "", "src/mtinet/sub/__init__.py": "", "src/mtinet/sub/leaf.py": "import numpy",
-        "src/mtinet/a.py": "def f():\n    from mtinet.sub import leaf\n", "src/mtinet/unused.py": "",
-        "stage.py": "from typing import TYPE_CHECKING\nfrom mtinet import a\nif TYPE_CHECKING:\n    import mtinet.unused\n",
-    }.items():  # fmt: skip
+    guarded = "from typing import TYPE_CHECKING\nfrom mtinet import a\nif TYPE_CHECKING:\n    import mtinet.unused\n"
+    sources = {
+        "src/mtinet/__init__.py": "",
+        "src/mtinet/sub/__init__.py": "",
+        "src/mtinet/sub/leaf.py": "import numpy",
+        "src/mtinet/a.py": "def f():\n    from mtinet.sub import leaf\n",
+        "src/mtinet/unused.py": "",
+        "stage.py": guarded,
+    }
+    for path, text in sources.items():
         (tmp_path / path).write_text(text)
     assert imported_files(tmp_path, ["stage.py"]) == [
         "src/mtinet/__init__.py", "src/mtinet/a.py", "src/mtinet/sub/__init__.py", "src/mtinet/sub/leaf.py", "stage.py",

@@ -132,7 +132,7 @@ def test_the_key_of_a_run_changes_with_all_that_determines_it() -> None:
             (make_run("hrnet18-mti"), split),
             (make_run(lr_factor=2.0), split),
             (make_run(), SyntheticSplit(4, seed=1)),
-        ]  # fmt: skip
+        ]
     ]
     assert all(first != second for first, second in itertools.combinations(keys, 2))
     assert provenance.key(make_run(), split) == keys[0]  # type: ignore[arg-type]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mtinet import files
 from mtinet.errors import UserError
 
 
@@ -47,3 +49,12 @@ def restoring(cached: Sequence[Path], in_git: Sequence[Path]) -> list[str]:
     if in_git:
         lines.append(f"  git restore {' '.join(map(str, in_git))}")
     return ["The earlier result of this stage, should it be gone or changed, comes back with:", *lines] if lines else []
+
+
+def code_hash() -> str:
+    """SHA-256 over the project's source files that this process has imported, the stage's script included."""
+    root = Path(__file__).resolve().parents[2]
+    project = (f"{root}/src/", f"{root}/stages/")
+    names = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    loaded = {Path(os.path.abspath(name)) for name in names if name}
+    return files.digest_of_files((path for path in loaded if str(path).startswith(project)), root)

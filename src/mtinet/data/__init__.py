@@ -1,0 +1,1 @@
+"""Data sets: rendering, archives, their on-disk layout, packing, augmentation."""

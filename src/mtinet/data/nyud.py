@@ -7,32 +7,40 @@
     edge/<id>.npy           {0, 1}
     gt_sets/{train,val}.txt one id per line
 
-`read_label` gives the coding used everywhere else: seg 0..39 with 255 unlabelled, the rest as stored. Imports
-the renderer only where it renders, so that stages that merely read do not depend on its code.
+`read_label` gives the coding used everywhere else: seg 0..39 with 255 unlabelled, the rest as stored.
 """
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from mtinet import files
-from mtinet.config import SceneSet
 from mtinet.errors import UserError
 
-if TYPE_CHECKING:
-    from mtinet.data.scenes import Frame
+
+class Frame(Protocol):
+    """What a frame must have to be written, as mtinet.data.scenes renders it."""
+
+    @property
+    def image(self) -> NDArray[np.uint8]: ...
+    @property
+    def segmentation(self) -> NDArray[np.uint8]: ...
+    @property
+    def depth(self) -> NDArray[np.float32]: ...
+    @property
+    def normals(self) -> NDArray[np.float32]: ...
+    @property
+    def edge(self) -> NDArray[np.uint8]: ...
+
 
 CLASSES = 40
 UNLABELLED = 255
@@ -40,9 +48,6 @@ SPLITS = ("train", "val")
 FOLDERS = {"seg": "segmentation", "depth": "depth", "normals": "normals", "edge": "edge"}
 SUFFIXES = {"seg": ".png", "depth": ".npy", "normals": ".npy", "edge": ".npy"}
 
-# Ids of rendered frames are their numbers: validation frames start at a fixed one, so that they stay the same
-# frames when the number of training frames changes.
-FIRST = {"train": 1, "val": 5001}
 DEEPEST = 100.0  # metres; no indoor sensor sees that far, so larger values are millimetres or raw units
 UNIT_TOLERANCE = 0.05  # normals stored with 8 bits are off by up to 0.007
 
@@ -231,69 +236,3 @@ def write_splits(root: Path, ids: dict[str, list[str]]) -> None:
     """Write gt_sets/<split>.txt for every split."""
     for split, names in ids.items():
         files.write_text(split_path(root, split), "".join(f"{name}\n" for name in names))
-
-
-def scene_ids(scene_set: SceneSet) -> dict[str, list[str]]:
-    """The ids of rendered frames, one number per frame: training from 0001, validation from 5001."""
-    counts = {"train": scene_set.train, "val": scene_set.val}
-    for split, limit in (("train", FIRST["val"] - FIRST["train"]), ("val", 10_000 - FIRST["val"])):
-        if counts[split] > limit:
-            raise UserError(f"scenes.{split} is {counts[split]} in params.yaml, expected at most {limit}")
-    return {split: [f"{FIRST[split] + step:04d}" for step in range(counts[split])] for split in SPLITS}
-
-
-def write_scenes(
-    root: Path, scene_set: SceneSet, workers: int, progress: Callable[[int, int], None] | None = None
-) -> None:
-    """Render the scene set into `root`; frames that an interrupted call completed are kept as they are.
-
-    `workers` processes render (1: this one); the bytes do not depend on their number. `progress` is called
-    with the numbers of finished and of all frames.
-    """
-    ids = scene_ids(scene_set)
-    for stale in root.glob("*/.*.part"):
-        files.remove(stale)
-    every = [name for split in SPLITS for name in ids[split]]
-    todo = [name for name in every if not complete(root, name)]
-    for done, _ in enumerate(rendered(root, scene_set, todo, workers), len(every) - len(todo) + 1):
-        if progress:
-            progress(done, len(every))
-    write_splits(root, ids)
-
-
-def complete(root: Path, image_id: str) -> bool:
-    """Whether all files of a frame are there (they appear whole, see `write`)."""
-    paths = [image_path(root, image_id), *(label_path(root, task, image_id) for task in FOLDERS)]
-    return all(path.exists() for path in paths)
-
-
-def rendered(root: Path, scene_set: SceneSet, ids: list[str], workers: int) -> Iterator[None]:
-    """Render the frames `ids`, giving None for each when it is written."""
-    arguments = ([root] * len(ids), [scene_set] * len(ids), ids)
-    if workers == 1 or len(ids) < 2:
-        yield from map(render_one, *arguments)
-        return
-    # Spawned, not forked: the ray caster's and OpenMP's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
-        yield from pool.map(render_one, *arguments)
-
-
-def render_one(root: Path, scene_set: SceneSet, image_id: str) -> None:
-    """Render and write one frame; its number in the seeded sequence is its id."""
-    from mtinet.data import scenes
-
-    frame = scenes.render(scene_set.seed, int(image_id), scene_set.height, scene_set.width)
-    write_frame(root, image_id, frame)
-
-
-def end_with_parent() -> None:
-    """Let a worker end when the process that started it is killed, instead of waiting for work for ever."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

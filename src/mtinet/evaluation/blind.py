@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtinet import metrics
-from mtinet.data.packing import PackedSplit
+from mtinet.data.packed import PackedSplit
 from mtinet.evaluation.outputs import at_size, nearest
 from mtinet.metrics.edge_loss import POSITIVE_WEIGHT
 from mtinet.tasks import task

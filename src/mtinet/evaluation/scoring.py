@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mtinet import metrics
-from mtinet.data.packing import PackedSplit
+from mtinet.data.packed import PackedSplit
 from mtinet.data.transforms import prepare_image
 from mtinet.evaluation.outputs import activate, at_size
 from mtinet.models.interface import Predictions

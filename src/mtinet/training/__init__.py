@@ -1,0 +1,1 @@
+"""Training one run: batches, loop, checkpoints, tracking, provenance."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mtinet.data import transforms
-from mtinet.data.packing import PackedSplit
+from mtinet.data.packed import PackedSplit
 from mtinet.training.run import Run
 
 

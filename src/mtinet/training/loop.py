@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mtinet import models
-from mtinet.data.packing import PackedSplit
+from mtinet.data.packed import PackedSplit
 from mtinet.errors import UserError
 from mtinet.losses import total_loss
 from mtinet.training import batches, checkpoints

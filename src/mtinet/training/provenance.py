@@ -14,9 +14,10 @@ import pandas as pd
 import torch
 
 from mtinet import files
-from mtinet.data.packing import PackedSplit
+from mtinet.data.packed import PackedSplit
+from mtinet.stage import code_hash
 from mtinet.training.loop import History
-from mtinet.training.run import Run, code_hash
+from mtinet.training.run import Run
 
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "opencv-python-headless")
 

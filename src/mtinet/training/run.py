@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from mtinet import files
 from mtinet.config import Augmentation, Experiment, Params, Scale
 from mtinet.tasks import task
 
@@ -79,17 +76,3 @@ class Run:
             "threads": self.threads,
             "seed": self.seed,
         }
-
-
-def code_hash() -> str:
-    """SHA-256 over the project's source files that this process has imported, the stage's script included."""
-    package = Path(__file__).resolve().parents[1]
-    root = package.parents[1]
-    names = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    loaded = {Path(name).resolve() for name in names if name}
-    return files.digest_of_files((path for path in loaded if is_project_code(path, root)), root)
-
-
-def is_project_code(path: Path, root: Path) -> bool:
-    """Whether `path` lies in the library or among the stages of the repository at `root`."""
-    return path.is_relative_to(root / "src") or path.is_relative_to(root / "stages")
