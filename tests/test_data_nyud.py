@@ -188,7 +188,7 @@ def test_scenes_continue_where_they_stopped(tmp_path, drawn):
     assert steps == [(step, 5) for step in range(1, 6)]
     first = contents(tmp_path / "a")
     (tmp_path / "a" / "depth" / "0002.npy").unlink()
-    (tmp_path / "a" / "images" / ".0002.jpg.99.part").write_bytes(b"half")
+    (tmp_path / "a" / "images" / ".part-99-0002.jpg").write_bytes(b"half")
     drawn.clear()
     scene_set.write_scenes(tmp_path / "a", small_set(), 1)
     assert drawn == [2]
