@@ -106,7 +106,7 @@ def check(dataset: str) -> Rule:
         dataset,
         inputs=(),
         outputs=(out(paths.checked(STUDY, dataset)),),
-        params=(f"{paths.PARAMS}:",),
+        params=(f"{paths.PARAMS}:", "src/mtinet/tasks.yaml:"),
         code=code_of("check", *BACKBONES, *(f"src/mtinet/models/{method}.py" for method in methods)),
     )
 

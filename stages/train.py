@@ -35,7 +35,7 @@ def train(run: Run, device_name: str) -> None:
         raise
     checkpoints.publish_weights(paths.weights(*run.location), model)
     provenance.write_history(paths.history(*run.location), history)
-    files.write_json(paths.manifest(*run.location), provenance.manifest(run, split, device, history))
+    files.write_json(paths.manifest(*run.location), provenance.manifest(run, split, device, history, key))
     files.write_json(paths.timing(*run.location), provenance.timing(began, tracker.run_id))
     tracker.tag({"weights": str(paths.weights(*run.location)), "history": str(paths.history(*run.location))})
     tracker.finish()
@@ -47,8 +47,8 @@ def main() -> None:
     with stage.reporting_errors():
         params = config.load()
         run = Run.of(params, given.dataset, given.experiment, given.seed)
-        cached = [paths.weights(*run.location), paths.manifest(*run.location)]
-        with stage.reporting_errors(cached=cached, in_git=[paths.history(*run.location)]):
+        in_git = [paths.history(*run.location), paths.manifest(*run.location)]
+        with stage.reporting_errors(cached=[paths.weights(*run.location)], in_git=in_git):
             train(run, params.compute.device)
 
 

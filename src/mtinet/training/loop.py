@@ -40,8 +40,12 @@ def device_of(wanted: str) -> torch.device:
 
 
 def check(run: Run) -> None:
-    """Raise UserError when the run's method does not take its options or tasks. Imports the method."""
-    models.check_options(run.method, run.experiment.options, run.experiment.tasks, run.experiment.auxiliary)
+    """Raise UserError when the run's method does not take its options or tasks, or its backbone is unknown.
+
+    Imports both, so that their code counts in the run's key.
+    """
+    options = models.check_options(run.method, run.experiment.options, run.experiment.tasks, run.experiment.auxiliary)
+    models.check_backbone(run.experiment.backbone, options=options)
 
 
 def build_model(run: Run, pretrained: str = "none") -> nn.Module:

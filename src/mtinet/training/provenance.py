@@ -27,8 +27,8 @@ def key(run: Run, split: PackedSplit) -> str:
     return files.digest_of({"config": run.config(), "code": code_hash(), "data": split.digest})
 
 
-def manifest(run: Run, split: PackedSplit, device: torch.device, history: History) -> dict[str, Any]:
-    """The manifest of a finished run; deterministic."""
+def manifest(run: Run, split: PackedSplit, device: torch.device, history: History, key: str) -> dict[str, Any]:
+    """The manifest of a finished run, `key` as it was when the run began; deterministic."""
     return {
         "dataset": run.dataset,
         "experiment": run.name,
@@ -36,7 +36,7 @@ def manifest(run: Run, split: PackedSplit, device: torch.device, history: Histor
         "method": run.method,
         "steps": int(history[-1]["steps"]),
         "epochs": len(history),
-        "key": key(run, split),
+        "key": key,
         "config": run.config(),
         "config_hash": files.digest_of(run.config()),
         "code_hash": code_hash(),

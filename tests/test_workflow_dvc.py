@@ -1,0 +1,252 @@
+"""`dvc repro`, for real: what runs, what reruns, what it reads, and what a failure leaves behind."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from workflow import Project, Resumed, stages_run
+
+pytestmark = pytest.mark.orchestrator
+TABLE = "reports/scenes-smoke/tables/table2a"
+MTI = ("experiments", "nyud", "mti_net", "hrnet18-mti-n")
+
+
+def set_learning_rate(value: float) -> Any:
+    def change(params: Any) -> None:
+        for part in MTI:
+            params = params[part]
+        params["lr"] = value
+
+    return change
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("notes")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, notes: Path) -> Project:
+    """A project after its first `dvc repro`, committed; every process noted what it imported and opened."""
+    project = Project.copy(tmp_path_factory.mktemp("dvc"))
+    hooks = Path(__file__).parent / "hooks"
+    project.environment |= {
+        "MTINET_NOTES": str(notes),
+        "PYTHONPATH": f"{hooks}:{project.environment['PYTHONPATH']}",
+    }
+    output = project.run("dvc", "repro")
+    assert re.search(r"Report: \S+/reports/scenes-smoke/index\.html", output)
+    del project.environment["MTINET_NOTES"]
+    project.commit("results")
+    return project
+
+
+def declared(project: Project) -> dict[str, dict[str, Any]]:
+    """By command: the stage as dvc.lock records it, with what it depended on and wrote."""
+    lock = yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]
+    return {stage["cmd"].removeprefix("python "): stage for stage in lock.values()}
+
+
+def noted(project: Project, notes: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Per stage process: its notes and its stage in dvc.lock. Worker processes belong to no command of their own."""
+    stages = declared(project)
+    contents = [json.loads(path.read_text()) for path in notes.glob("*.json")]
+    pairs = [(content, stages.get(" ".join(content["argv"]))) for content in contents]
+    return [(content, stage) for content, stage in pairs if stage is not None]
+
+
+def test_every_stage_imports_only_what_it_declares(project: Project, notes: Path) -> None:
+    pairs = noted(project, notes)
+    assert len(pairs) == len(declared(project))
+    for content, stage in pairs:
+        depends = {entry["path"] for entry in stage["deps"]}
+        used = {path for path in content["imported"] if path.startswith(("src/", "stages/", "pipeline/"))}
+        assert used <= depends, f"{stage['cmd']} imports {sorted(used - depends)} without declaring it"
+
+
+def test_every_stage_reads_only_what_it_declares(project: Project, notes: Path) -> None:
+    for content, stage in noted(project, notes):
+        places = [entry["path"] for kind in ("deps", "outs") for entry in stage[kind]]
+        # config reads both as a whole to check them; a stage depends on the entries that it uses.
+        places += [*stage.get("params", {}), "params.yaml", "src/mtinet/tasks.yaml"]
+        for path in content["opened"]:
+            if path.startswith(("data/", "runs/", "reports/", "pipeline/")) or path.endswith(".yaml"):
+                inside = any(path == place or path.startswith(f"{place}/") for place in places)
+                assert inside or "/.part-" in path or "/timing.json" in path, f"{stage['cmd']} reads {path}"
+
+
+def test_the_table_is_there_with_all_its_rows(project: Project) -> None:
+    lines = (project.folder / f"{TABLE}.md").read_text().splitlines()
+    assert lines[0].startswith("Source: scenes (rendered rooms); scale: smoke")
+    assert "NOT comparable" in lines[0]
+    labels = [line.split("|")[1].strip() for line in lines if line.startswith("| ")][1:]
+    assert labels[:4] == ["Best constant", "Per-position prior", "Single task", "MTL"]
+    assert labels[-1] == "Ours (w/ FPM) (N+E)"
+    assert len(labels) == 13
+    for suffix in ("csv", "tex"):
+        assert (project.folder / f"{TABLE}.{suffix}").stat().st_size > 500
+
+
+def test_a_second_time_there_is_nothing_to_do(project: Project) -> None:
+    output = project.run("dvc", "repro")
+    assert stages_run(output) == set()
+    assert "up to date" in output
+
+
+def test_a_comment_reruns_nothing(project: Project) -> None:
+    path = project.folder / "params.yaml"
+    before = path.read_text()
+    path.write_text(f"# a comment\n{before}")
+    assert "up to date" in project.run("dvc", "status")
+    path.write_text(before)
+
+
+@pytest.mark.parametrize(
+    ("method", "others"), [("mti_net", ("single_task", "multi_task")), ("single_task", ("mti_net", "multi_task"))]
+)
+def test_editing_a_method_reruns_that_method_alone(project: Project, method: str, others: tuple[str, ...]) -> None:
+    path = project.folder / f"src/mtinet/models/{method}.py"
+    before = path.read_text()
+    path.write_text(f"{before}\n# an edit\n")
+    changed = json.loads(project.run("dvc", "status", "--json"))
+    path.write_text(before)
+    assert {name.split("@")[0] for name in changed} == {"check_nyud", f"train_nyud_{method}", f"evaluate_nyud_{method}"}
+    assert not any(other in name for name in changed for other in others)
+
+
+def test_adding_a_method_a_task_or_a_backbone_reruns_no_run(project: Project) -> None:
+    new = project.folder / "src/mtinet/models/new_method.py"
+    new.write_text((project.folder / "src/mtinet/models/multi_task.py").read_text())
+    tasks = project.folder / "src/mtinet/tasks.yaml"
+    before = tasks.read_text()
+    entry = before[before.index("edge:") :].replace("edge:", "outline:")
+    tasks.write_text(before + entry)
+    params = (project.folder / "params.yaml").read_text()
+
+    def add(content: Any) -> None:
+        single = content["experiments"]["nyud"]["single_task"]
+        single["r18-single-seg"] = single["hrnet18-single-seg"] | {"backbone": "fpn/resnet18"}
+
+    project.change_params(add)
+    changed = json.loads(project.run("dvc", "status", "--json"))
+    runs = {name for name in changed if name.startswith(("train", "evaluate"))}
+    assert runs == {f"{kind}_nyud_single_task@r18-single-seg-0" for kind in ("train", "evaluate")}
+    new.unlink()
+    tasks.write_text(before)
+    (project.folder / "params.yaml").write_text(params)
+    assert "up to date" in project.run("dvc", "status")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        (MTI, {"lerning_rate": 1.0}, r"hrnet18-mti-n\.lerning_rate: unknown parameter"),
+        (MTI, {"tasks": ["sge"]}, r"hrnet18-mti-n\.tasks: unknown name 'sge'.*did you mean 'seg'"),
+        (MTI, {"options": {"propagation": "fpn"}}, r"experiments\.nyud\.mti_net\.hrnet18-mti-n: .*propagation.*fpn"),
+        (MTI, {"backbone": "timm/hrnet_w19"}, r"hrnet18-mti-n: .*hrnet_w19"),
+        (("datasets", "nyud", "archive"), {"path": "/nowhere/NYUD_MT.tgz"}, r"/nowhere/NYUD_MT\.tgz"),
+    ],
+)
+def test_a_mistake_is_one_line_from_check_and_costs_nothing(
+    project: Project, key: tuple[str, ...], value: dict[str, Any], message: str
+) -> None:
+    before, text = project.outputs(), (project.folder / "params.yaml").read_text()
+
+    def change(params: Any) -> None:
+        if key[0] == "datasets":
+            params["study"]["source"]["nyud"] = "archive"
+        for part in key:
+            params = params[part]
+        params.update(value)
+
+    project.change_params(change)
+    output = project.run("dvc", "repro", fails=True)
+    (project.folder / "params.yaml").write_text(text)
+    errors = [line for line in output.splitlines() if line.startswith("ERROR: ") and "failed to reproduce" not in line]
+    assert len(errors) == 1
+    assert re.search(message, errors[0])
+    assert "Traceback" not in output
+    assert stages_run(output) == {"check_nyud"}
+    assert project.outputs() == before
+    project.run("dvc", "repro")
+
+
+def test_a_failing_stage_loses_nothing_and_says_how_to_restore(project: Project) -> None:
+    before, text = project.outputs(), (project.folder / "params.yaml").read_text()
+    project.change_params(set_learning_rate(1e30))
+    output = project.run("dvc", "repro", fails=True)
+    assert re.search(r"ERROR: nyud hrnet18-mti-n seed 0: loss of .* is not finite at step \d", output)
+    commands = [line.strip() for line in output.splitlines() if re.match(r"  (dvc checkout|git restore) ", line)]
+    assert len(commands) == 2
+    assert project.outputs() == before
+    # An orchestrator that deletes outputs before a run, or a hand that slipped: the commands bring them back.
+    gone = [word for command in commands for word in command.split() if word.startswith(("runs/", "reports/"))]
+    for path in gone:
+        (project.folder / path).unlink()
+    for command in commands:
+        project.run(*command.split())
+    assert project.outputs() == before
+    (project.folder / "params.yaml").write_text(text)
+    project.run("dvc", "repro")
+    assert project.outputs() == before
+
+
+def test_a_learning_rate_reruns_its_experiment_and_what_shows_it(project: Project) -> None:
+    project.change_params(set_learning_rate(3e-4))
+    assert stages_run(project.run("dvc", "repro")) == {
+        "check_nyud",
+        "train_nyud_mti_net@hrnet18-mti-n-0",
+        "evaluate_nyud_mti_net@hrnet18-mti-n-0",
+        "compare_nyud",
+        "table_nyud@table2a",
+        "figure_nyud@curves",
+        "figure_nyud@panel",
+        "report_nyud",
+    }
+    params = project.run("dvc", "params", "diff")
+    assert "experiments.nyud.mti_net.hrnet18-mti-n.lr" in params
+    metrics = json.loads(project.run("dvc", "metrics", "diff", "--json"))
+    (changed,) = {path for path in metrics if "/metrics/" in path}
+    assert "hrnet18-mti-n" in changed
+    assert any("tasks.depth.rmse" in name for name in metrics[changed])
+    comparison = metrics["reports/scenes-smoke/comparison/nyud.json"]
+    assert "experiments.hrnet18-mti-n.delta_m" in comparison
+    project.run("dvc", "plots", "diff", "HEAD", "-o", "plots")
+    page = (project.folder / "plots/index.html").read_text()
+    assert "hrnet18-mti-n" in page
+    project.commit("another learning rate")
+
+
+def test_mlflow_holds_a_run_per_experiment_and_seed(project: Project) -> None:
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("scenes-smoke")
+    runs = client.search_runs([experiment.experiment_id], max_results=100)
+    finished = {run.info.run_name: run for run in runs if run.info.status == "FINISHED"}
+    assert set(finished) == {
+        f"nyud/{name}/seed0" for name in ("hrnet18-single-seg", "hrnet18-single-depth", "hrnet18-mtl", "hrnet18-mti-n")
+    }
+    # The learning rate that led nowhere.
+    assert {run.info.run_name for run in runs if run.info.status == "FAILED"} == {"nyud/hrnet18-mti-n/seed0"}
+    run = finished["nyud/hrnet18-mtl/seed0"]
+    metrics = json.loads((project.folder / "reports/scenes-smoke/metrics/nyud/hrnet18-mtl/seed0.json").read_text())
+    assert run.data.metrics["depth.rmse"] == pytest.approx(metrics["tasks"]["depth"]["rmse"])
+    assert run.data.params["experiment.lr"] == "0.0001"
+    assert len(client.get_metric_history(run.info.run_id, "loss")) == 2
+    assert {data.dataset.name for data in run.inputs.dataset_inputs} == {"nyud train", "nyud val"}
+    assert (project.folder / run.data.tags["weights"]).exists()
+
+
+def test_killed_in_the_middle_it_goes_on_and_ends_the_same(project: Project, resumed: Resumed) -> None:
+    """SIGKILL to all processes while a stage runs; the same command then finishes the rest."""
+    assert len(resumed.first) > 5
+    assert not resumed.first & resumed.second
+    project.run("git", "checkout", "-q", "HEAD~1")
+    project.run("dvc", "checkout", "--force")
+    assert resumed.project.outputs() == project.outputs()

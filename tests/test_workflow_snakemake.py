@@ -1,0 +1,54 @@
+"""`snakemake`, for real: the same bytes as `dvc repro`, and afterwards both have nothing to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workflow import Project, Resumed, stages_run
+
+pytestmark = pytest.mark.orchestrator
+
+
+@pytest.fixture(scope="module")
+def after_snakemake(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project.copy(tmp_path_factory.mktemp("snakemake"))
+    project.run("snakemake", "--cores", "2", "--quiet", "all")
+    return project
+
+
+def test_same_bytes_and_then_both_have_nothing_to_do(after_snakemake: Project, resumed: Resumed) -> None:
+    after_snakemake.run("dvc", "commit", "--force")
+    assert "up to date" in after_snakemake.run("dvc", "status")
+    assert stages_run(after_snakemake.run("dvc", "repro")) == set()
+    assert "Nothing to be done" in after_snakemake.run("snakemake", "-n", "--cores", "2")
+    mine, its = after_snakemake.outputs(), resumed.project.outputs()
+    assert mine.keys() == its.keys()
+    assert [path for path in mine if mine[path] != its[path]] == []
+
+
+def test_a_learning_rate_reruns_its_experiment_alone(after_snakemake: Project) -> None:
+    def change(params: Any) -> None:
+        params["experiments"]["nyud"]["mti_net"]["hrnet18-mti-n"]["lr"] = 3e-4
+
+    text = (after_snakemake.folder / "params.yaml").read_text()
+    after_snakemake.change_params(change)
+    plan = after_snakemake.run("snakemake", "-n", "--cores", "2")
+    (after_snakemake.folder / "params.yaml").write_text(text)
+    planned = {line.split(":")[0].removeprefix("local").removeprefix("rule ") for line in plan.splitlines()
+               if line.startswith(("rule ", "localrule "))}  # fmt: skip
+    assert {name.removeprefix("localrule ") for name in planned} >= {"train_nyud_mti_net", "evaluate_nyud_mti_net"}
+    assert not any("single_task" in name or "multi_task" in name or "dataset" in name for name in planned)
+
+
+def test_a_failing_job_shows_the_one_line(after_snakemake: Project) -> None:
+    def change(params: Any) -> None:
+        params["experiments"]["nyud"]["mti_net"]["hrnet18-mti-n"]["lerning_rate"] = 1.0
+
+    text = (after_snakemake.folder / "params.yaml").read_text()
+    after_snakemake.change_params(change)
+    output = after_snakemake.run("snakemake", "--cores", "2", "--show-failed-logs", fails=True)
+    (after_snakemake.folder / "params.yaml").write_text(text)
+    assert "hrnet18-mti-n.lerning_rate: unknown parameter" in output
+    assert Path(after_snakemake.folder, "reports/scenes-smoke/tables/table2a.md").exists()
