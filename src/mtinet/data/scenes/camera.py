@@ -18,9 +18,13 @@ from mtinet.data.scenes.tracing import Tracer
 
 KINECT = (518.86, 519.47, 325.58, 253.74)  # fx, fy, cx, cy in pixels of a 640 x 480 image
 PROBE = (15, 20)  # rays down and across that judge a pose
+HEIGHT = (1.4, 0.06)  # metres above the floor: mean and spread
+PITCH = (-0.13, 0.045)  # radians upwards: mean and spread
+DISTANCE = (2.8, 0.65)  # wanted median depth: metres, and spread of its logarithm
+TOWARDS = 0.12  # how far the camera tilts towards its target
 CANDIDATES = 36
-ENOUGH = 7  # good ones to choose from
-ACCEPTED = -20.0
+ENOUGH = 9  # good ones to choose from
+ACCEPTED = -40.0
 BARE = (LABELS["wall"], LABELS["ceiling"])  # nobody takes a picture of these
 
 
@@ -59,7 +63,7 @@ def random_pose(room: Room, rng: Generator) -> Camera:
     """A pose at standing height looking at one of the room's things, or just into the room."""
     margin = 0.25
     position = np.array([rng.uniform(margin, room.width - margin), rng.uniform(margin, room.depth - margin),
-                         np.clip(rng.normal(1.4, 0.22), 0.8, 1.95)])  # fmt: skip
+                         np.clip(rng.normal(*HEIGHT), 1.15, 1.7)])  # fmt: skip
     if room.things and rng.random() < 0.8:
         target = room.things[rng.integers(len(room.things))].centre
     else:
@@ -67,16 +71,20 @@ def random_pose(room: Room, rng: Generator) -> Camera:
     offset = target - position
     yaw = np.arctan2(offset[1], offset[0]) + rng.normal(0, 0.25)
     level = np.arctan2(offset[2], np.hypot(offset[0], offset[1]))
-    pitch = np.clip(0.6 * level + rng.normal(-0.12, 0.15), -0.65, 0.3)
+    pitch = np.clip(TOWARDS * level + rng.normal(*PITCH), -0.5, 0.1)
     return looking(position, float(yaw), float(pitch), float(rng.normal(0, 0.035)))
 
 
 def choose(room: Room, tracer: Tracer, rng: Generator) -> Camera:
-    """The best of several poses by `merit`, from as many trials as it takes to find a few good ones."""
+    """The best of several poses by `merit`, from as many trials as it takes to find a few good ones.
+
+    Each image has its own wanted distance, so that a set holds close-ups as well as whole halls.
+    """
     best, score, good = random_pose(room, rng), -np.inf, 0
+    distance = np.exp(rng.normal(np.log(DISTANCE[0]), DISTANCE[1]))
     for _ in range(CANDIDATES):
         camera = random_pose(room, rng)
-        found = merit(tracer, camera) + rng.normal(0, 2.0)
+        found = merit(tracer, camera, distance) + rng.normal(0, 2.0)
         good += found > ACCEPTED
         if found > score:
             best, score = camera, found
@@ -85,16 +93,19 @@ def choose(room: Room, tracer: Tracer, rng: Generator) -> Camera:
     return best
 
 
-def merit(tracer: Tracer, camera: Camera) -> float:
+def merit(tracer: Tracer, camera: Camera, distance: float) -> float:
     """How good a picture a pose makes, judged by a few probing rays; below ACCEPTED when it is too close.
 
-    It counts the instances in view, against bare wall and against standing inside or right before something.
-    The probe has its own fixed size, so that the pose does not depend on the image's.
+    It counts the instances in view, against bare wall, against a median depth other than `distance` (metres)
+    and against standing inside or right before something. The probe has its own fixed size, so that the pose
+    does not depend on the image's.
     """
     hits = tracer.cast(camera.position, camera.directions(*PROBE))
     outside = np.mean(hits.face < 0)
     nearest, middle = np.quantile(hits.depth, [0.04, 0.5])
-    crammed = max(0.0, 0.55 - nearest) + max(0.0, 1.3 - middle) + max(0.0, middle - 6.0) + 2 * outside
+    crammed = max(0.0, 0.55 - nearest) + max(0.0, 1.1 - middle) + 2 * outside
+    if crammed > 0.02:
+        return float(2 * ACCEPTED - 100 * crammed)
     bare = np.isin(tracer.mesh.labels[hits.instance], BARE).mean()
-    many = len(np.unique(hits.instance)) - 14 * bare + 1.2 * middle
-    return float(many if crammed < 0.02 else 2 * ACCEPTED - 100 * crammed)
+    off = abs(np.log(middle / distance))
+    return float(min(len(np.unique(hits.instance)), 12) - 22 * bare - 24 * off)

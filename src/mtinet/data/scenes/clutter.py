@@ -101,9 +101,7 @@ def bottle(rng: Generator) -> Sketch:
     """A bottle or can."""
     width, height, skin = rng.uniform(0.05, 0.09), rng.uniform(0.1, 0.3), made_of("plastic", rng)
     sketch = Sketch("otherprop").solid("cylinder", (width, width, height * 0.75), (0.0, width / 2, 0.0), skin)
-    return sketch.solid(
-        "cone", (width * 0.8, width * 0.8, height * 0.25), (0.0, width / 2, height * 0.75), skin
-    )
+    return sketch.solid("cone", (width * 0.8, width * 0.8, height * 0.25), (0.0, width / 2, height * 0.75), skin)
 
 
 @piece
@@ -120,12 +118,8 @@ def appliance(rng: Generator) -> Sketch:
     """A microwave oven, printer, radio or toaster."""
     width, depth, height = rng.uniform(0.25, 0.5), rng.uniform(0.18, 0.36), rng.uniform(0.16, 0.3)
     dark = Material("plain", (0.03, 0.03, 0.03), (0.02, 0.02, 0.02), gloss=0.7)
-    sketch = Sketch("otherprop").box(
-        (-width / 2, width / 2), (0.0, depth), (0.0, height), made_of("plastic", rng)
-    )
-    return sketch.box(
-        (-width * 0.42, width * 0.2), (depth, depth + 0.008), (height * 0.2, height * 0.85), dark
-    )
+    sketch = Sketch("otherprop").box((-width / 2, width / 2), (0.0, depth), (0.0, height), made_of("plastic", rng))
+    return sketch.box((-width * 0.42, width * 0.2), (depth, depth + 0.008), (height * 0.2, height * 0.85), dark)
 
 
 @piece
@@ -145,9 +139,7 @@ def monitor(rng: Generator) -> Sketch:
     width, case = rng.uniform(0.42, 0.6), made_of("plastic", rng)
     sketch = Sketch("otherprop").box((-width / 2, width / 2), (0.05, 0.1), (0.1, 0.1 + width * 0.64), case)
     sketch.box((-width / 2 + 0.02, width / 2 - 0.02), (0.1, 0.105), (0.12, 0.08 + width * 0.64), screen(rng))
-    sketch.box((-0.03, 0.03), (0.04, 0.07), (0.0, 0.12), case).box(
-        (-0.12, 0.12), (0.0, 0.18), (0.0, 0.015), case
-    )
+    sketch.box((-0.03, 0.03), (0.04, 0.07), (0.0, 0.12), case).box((-0.12, 0.12), (0.0, 0.18), (0.0, 0.015), case)
     keys = Material("checks", case.light, case.dark, 0.02)
     return sketch.instance("otherprop").box((-0.21, 0.21), (0.28, 0.42), (0.0, 0.025), keys)
 
@@ -170,9 +162,7 @@ def television(rng: Generator) -> Sketch:
     flat = rng.random() < 0.6
     height, depth = width * (0.6 if flat else 0.8), 0.07 if flat else 0.4
     sketch = Sketch("television").box((-width / 2, width / 2), (0.1, 0.1 + depth), (0.06, height), case)
-    sketch.box(
-        (-width / 2 + 0.04, width / 2 - 0.04), (0.1 + depth, 0.105 + depth), (0.1, height - 0.04), screen(rng)
-    )
+    sketch.box((-width / 2 + 0.04, width / 2 - 0.04), (0.1 + depth, 0.105 + depth), (0.1, height - 0.04), screen(rng))
     return sketch.box((-width / 4, width / 4), (0.04, 0.1 + depth), (0.0, 0.06), case)
 
 

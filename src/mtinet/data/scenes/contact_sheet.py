@@ -23,9 +23,7 @@ DEEPEST = 8.0  # metres at the dark end of the depth scale
 def palette() -> Pixels:
     """Colours [41, 3] of the labels, black for unlabelled, neighbours in the list well apart."""
     hues = [(number * 0.381966) % 1.0 for number in range(40)]
-    colours = [
-        colorsys.hsv_to_rgb(hue, 0.5 + 0.2 * (i % 3), 0.65 + 0.17 * (i % 2)) for i, hue in enumerate(hues)
-    ]
+    colours = [colorsys.hsv_to_rgb(hue, 0.5 + 0.2 * (i % 3), 0.65 + 0.17 * (i % 2)) for i, hue in enumerate(hues)]
     return (np.array([(0.0, 0.0, 0.0), *colours]) * 255).astype(np.uint8)
 
 

@@ -73,9 +73,7 @@ def wall_cabinet(rng: Generator) -> Sketch:
     width, height = rng.uniform(0.8, 2.0), rng.uniform(0.55, 0.8)
     body, handle = made_of("furniture", rng), made_of("metal", rng)
     sketch = Sketch("cabinet").box((-width / 2, width / 2), (0.0, 0.34), (0.0, height), body)
-    fronts(
-        sketch, (-width / 2, width / 2), (0.0, height), 0.34, (max(1, round(width / 0.42)), 1), body, handle
-    )
+    fronts(sketch, (-width / 2, width / 2), (0.0, height), 0.34, (max(1, round(width / 0.42)), 1), body, handle)
     return sketch
 
 
@@ -89,16 +87,12 @@ def refrigerator(rng: Generator) -> Sketch:
     for low, high in ((0.06, split - 0.01), (split + 0.01, height - 0.01)):
         sketch.box((-width / 2 + 0.005, width / 2 - 0.005), (depth, depth + 0.05), (low, high), skin)
         near = low + 0.05 if low > 0.5 else high - 0.5
-        sketch.box(
-            (width / 2 - 0.09, width / 2 - 0.06), (depth + 0.05, depth + 0.09), (near, near + 0.4), handle
-        )
+        sketch.box((width / 2 - 0.09, width / 2 - 0.06), (depth + 0.05, depth + 0.09), (near, near + 0.4), handle)
     if rng.random() < 0.5:
         for _ in range(int(rng.integers(1, 5))):
             x, z = rng.uniform(-width / 2 + 0.15, width / 2 - 0.25), rng.uniform(0.8, height - 0.3)
             sketch.instance("paper")
-            sketch.box(
-                (x - 0.08, x + 0.08), (depth + 0.05, depth + 0.056), (z, z + 0.22), made_of("paper", rng)
-            )
+            sketch.box((x - 0.08, x + 0.08), (depth + 0.05, depth + 0.056), (z, z + 0.22), made_of("paper", rng))
     return sketch.base().support((-width / 2 + 0.1, width / 2 - 0.1), (0.1, depth - 0.1), height, 0.5)
 
 

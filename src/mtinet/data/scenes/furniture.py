@@ -34,9 +34,7 @@ def fronts(sketch: Sketch, x: tuple[float, float], z: tuple[float, float], y: fl
                 sketch.box((middle - 0.06, middle + 0.06), (y + 0.018, y + 0.04), (top, top + 0.02), handle)
             else:
                 side, middle = x0 + (0.9 if column % 2 == 0 else 0.1) * wide, z0 + high / 2
-                sketch.box(
-                    (side - 0.01, side + 0.01), (y + 0.018, y + 0.04), (middle - 0.08, middle + 0.08), handle
-                )
+                sketch.box((side - 0.01, side + 0.01), (y + 0.018, y + 0.04), (middle - 0.08, middle + 0.08), handle)
 
 
 def pillows(sketch: Sketch, count: int, width: float, y: float, z: float, rng: Generator) -> None:
@@ -48,9 +46,7 @@ def pillows(sketch: Sketch, count: int, width: float, y: float, z: float, rng: G
         if rng.random() < 0.4:
             material = made_of("textile", rng)
         size = (min(0.7, 0.92 * width / count), 0.16, rng.uniform(0.32, 0.45))
-        sketch.solid(
-            "cushion", size, (x, y, z), material, turn=rng.uniform(-0.2, 0.2), tilt=rng.uniform(0.15, 0.6)
-        )
+        sketch.solid("cushion", size, (x, y, z), material, turn=rng.uniform(-0.2, 0.2), tilt=rng.uniform(0.15, 0.6))
     sketch.base()
 
 
@@ -93,9 +89,7 @@ def seat_row(label: str, width: float, seats: int, rng: Generator) -> Sketch:
     for number in range(seats):
         x0 = -width / 2 + arm + number * wide
         sketch.box((x0 + 0.01, x0 + wide - 0.01), (0.22, depth + 0.02), (seat - 0.13, seat), cloth)
-        sketch.solid(
-            "box", (wide - 0.02, 0.16, back - seat + 0.02), (x0 + wide / 2, 0.3, seat), cloth, tilt=0.15
-        )
+        sketch.solid("box", (wide - 0.02, 0.16, back - seat + 0.02), (x0 + wide / 2, 0.3, seat), cloth, tilt=0.15)
     legs(sketch, width, depth, 0.08, 0.06, made_of("furniture", rng))
     if rng.random() < 0.6:
         pillows(sketch, int(rng.integers(1, seats + 2)), width - 2 * arm, 0.45, seat, rng)
@@ -142,9 +136,7 @@ def office_chair(rng: Generator) -> Sketch:
     sketch = Sketch("chair")
     for number in range(5):
         turn = number * 2 * np.pi / 5
-        sketch.solid(
-            "box", (0.5, 0.05, 0.04), (0.14 * np.cos(turn), 0.28 + 0.14 * np.sin(turn), 0.05), frame, turn
-        )
+        sketch.solid("box", (0.5, 0.05, 0.04), (0.14 * np.cos(turn), 0.28 + 0.14 * np.sin(turn), 0.05), frame, turn)
     sketch.solid("cylinder", (0.06, 0.06, seat - 0.13), (0.0, 0.28, 0.08), frame)
     sketch.box((-0.24, 0.24), (0.06, 0.52), (seat - 0.06, seat + 0.02), cloth)
     sketch.solid("box", (0.44, 0.06, rng.uniform(0.45, 0.6)), (0.0, 0.06, seat + 0.08), cloth, tilt=0.12)
@@ -234,9 +226,7 @@ def desk(rng: Generator) -> Sketch:
     return sketch.support((-width / 2 + 0.05, width / 2 - 0.05), (0.05, depth - 0.08), height)
 
 
-def chest(
-    label: str, width: float, depth: float, height: float, grid: tuple[int, int], rng: Generator
-) -> Sketch:
+def chest(label: str, width: float, depth: float, height: float, grid: tuple[int, int], rng: Generator) -> Sketch:
     """A closed carcass with drawers or doors in a grid (columns, rows)."""
     body, handle = made_of("furniture", rng), made_of("metal", rng)
     front = body if rng.random() < 0.7 else made_of("furniture", rng)
@@ -260,9 +250,7 @@ def dresser(rng: Generator) -> Sketch:
 @piece
 def night_stand(rng: Generator) -> Sketch:
     """A small chest beside the bed."""
-    return chest(
-        "night stand", rng.uniform(0.4, 0.55), 0.4, rng.uniform(0.45, 0.65), (1, int(rng.integers(1, 4))), rng
-    )
+    return chest("night stand", rng.uniform(0.4, 0.55), 0.4, rng.uniform(0.45, 0.65), (1, int(rng.integers(1, 4))), rng)
 
 
 @piece
@@ -327,25 +315,19 @@ def open_shelf(label: str, width: float, height: float, levels: int, full: float
 @piece
 def bookshelf(rng: Generator) -> Sketch:
     """A shelf full of books."""
-    return open_shelf(
-        "bookshelf", rng.uniform(0.7, 1.3), rng.uniform(1.3, 2.1), int(rng.integers(4, 7)), 0.75, rng
-    )
+    return open_shelf("bookshelf", rng.uniform(0.7, 1.3), rng.uniform(1.3, 2.1), int(rng.integers(4, 7)), 0.75, rng)
 
 
 @piece
 def shop_shelf(rng: Generator) -> Sketch:
     """A wide bookshelf of a shop or library."""
-    return open_shelf(
-        "bookshelf", rng.uniform(1.5, 2.4), rng.uniform(1.5, 2.2), int(rng.integers(4, 6)), 0.9, rng
-    )
+    return open_shelf("bookshelf", rng.uniform(1.5, 2.4), rng.uniform(1.5, 2.2), int(rng.integers(4, 6)), 0.9, rng)
 
 
 @piece
 def rack(rng: Generator) -> Sketch:
     """Open shelves for things other than books."""
-    return open_shelf(
-        "shelves", rng.uniform(0.7, 1.2), rng.uniform(1.2, 1.9), int(rng.integers(3, 5)), 0.1, rng
-    )
+    return open_shelf("shelves", rng.uniform(0.7, 1.2), rng.uniform(1.2, 1.9), int(rng.integers(3, 5)), 0.1, rng)
 
 
 @piece

@@ -109,9 +109,7 @@ def wedge() -> Solid:
     vertices = np.array(
         [[-0.5, -0.5, 0], [0.5, -0.5, 0], [0.5, 0.5, 0], [-0.5, 0.5, 0], [-0.5, -0.5, 1], [0.5, -0.5, 1]]
     )
-    faces = np.array(
-        [[0, 2, 1], [0, 3, 2], [0, 1, 5], [0, 5, 4], [4, 5, 2], [4, 2, 3], [1, 2, 5], [0, 4, 3]], np.int64
-    )
+    faces = np.array([[0, 2, 1], [0, 3, 2], [0, 1, 5], [0, 5, 4], [4, 5, 2], [4, 2, 3], [1, 2, 5], [0, 4, 3]], np.int64)
     return Solid(vertices, faces, *planar_uv(vertices, faces))
 
 
@@ -196,9 +194,7 @@ class Sketch:
         self.parts.append(Part("box", matrix, self.current, material))
         return self
 
-    def support(
-        self, x: tuple[float, float], y: tuple[float, float], z: float, headroom: float = 2.0
-    ) -> Sketch:
+    def support(self, x: tuple[float, float], y: tuple[float, float], z: float, headroom: float = 2.0) -> Sketch:
         """Declare a place for clutter."""
         self.supports.append(Support(x, y, z, headroom))
         return self

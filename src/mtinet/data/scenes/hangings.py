@@ -86,9 +86,7 @@ def blinds_window(rng: Generator) -> Sketch:
         return sketch
     for z in np.arange(low, height + 0.05, 0.05):
         sketch.solid("box", (width + 0.1, 0.056, 0.005), (0.0, 0.1, float(z)), slat, tilt=1.15)
-    return sketch.box(
-        (-width / 2 - 0.06, width / 2 + 0.06), (0.06, 0.14), (height + 0.03, height + 0.1), slat
-    )
+    return sketch.box((-width / 2 - 0.06, width / 2 + 0.06), (0.06, 0.14), (height + 0.03, height + 0.1), slat)
 
 
 @piece
@@ -102,9 +100,7 @@ def curtain_window(rng: Generator) -> Sketch:
     for side in (-1.0, 1.0):
         sketch.instance("curtain")
         wide = span * share
-        sketch.solid(
-            "wave", (wide, 0.09, height + 0.15 + drop), (side * (span - wide) / 2, 0.12, -drop), cloth
-        )
+        sketch.solid("wave", (wide, 0.09, height + 0.15 + drop), (side * (span - wide) / 2, 0.12, -drop), cloth)
     return sketch.base().box((-span / 2, span / 2), (0.1, 0.13), (height + 0.16, height + 0.19), metal)
 
 
@@ -141,9 +137,7 @@ def whiteboard(rng: Generator) -> Sketch:
     width, height = rng.uniform(1.2, 2.8), rng.uniform(0.9, 1.2)
     green = rng.random() < 0.2
     ground, ink = ((0.05, 0.13, 0.09), (0.6, 0.6, 0.6)) if green else ((0.8, 0.8, 0.8), colour(rng, 0.1, 0.4))
-    board = Material(
-        "writing", ground, ink, rng.uniform(0.15, 0.3), gloss=0.4, shift=(rng.uniform(0, 30), 0.0)
-    )
+    board = Material("writing", ground, ink, rng.uniform(0.15, 0.3), gloss=0.4, shift=(rng.uniform(0, 30), 0.0))
     metal = made_of("metal", rng)
     sketch = Sketch("whiteboard").box((-width / 2, width / 2), (0.0, 0.015), (0.0, height), board)
     frame(sketch, width + 0.04, height + 0.02, 0.03, 0.03, metal)
@@ -165,9 +159,7 @@ def wall_television(rng: Generator) -> Sketch:
     width = rng.uniform(0.8, 1.4)
     height, case = width * 0.58, made_of("plastic", rng)
     sketch = Sketch("television").box((-width / 2, width / 2), (0.02, 0.07), (0.0, height), case)
-    return sketch.box(
-        (-width / 2 + 0.03, width / 2 - 0.03), (0.07, 0.076), (0.03, height - 0.03), screen(rng)
-    )
+    return sketch.box((-width / 2 + 0.03, width / 2 - 0.03), (0.07, 0.076), (0.03, height - 0.03), screen(rng))
 
 
 @piece
@@ -207,9 +199,7 @@ def coat_hooks(rng: Generator) -> Sketch:
     sketch.box((-count * 0.17, count * 0.17), (0.0, 0.03), (1.0, 1.08), wood)
     for number in range(count):
         x, drop = (number + 0.5) * 0.34 - count * 0.17, rng.uniform(0.55, 0.95)
-        sketch.instance("clothes").solid(
-            "cone", (0.38, 0.2, drop), (x, 0.12, 1.04 - drop), made_of("textile", rng)
-        )
+        sketch.instance("clothes").solid("cone", (0.38, 0.2, drop), (x, 0.12, 1.04 - drop), made_of("textile", rng))
     return sketch
 
 
@@ -217,9 +207,7 @@ def coat_hooks(rng: Generator) -> Sketch:
 def clock(rng: Generator) -> Sketch:
     """A wall clock."""
     size, face = rng.uniform(0.22, 0.38), made_of("plastic", rng)
-    sketch = Sketch("otherprop").solid(
-        "cylinder", (size, size, 0.04), (0.0, 0.002, size / 2), face, tilt=-np.pi / 2
-    )
+    sketch = Sketch("otherprop").solid("cylinder", (size, size, 0.04), (0.0, 0.002, size / 2), face, tilt=-np.pi / 2)
     return sketch.solid("cylinder", (size * 0.85, size * 0.85, 0.045), (0.0, 0.002, size / 2),
                         Material("plain", (0.8, 0.8, 0.78), (0.7, 0.7, 0.7)), tilt=-np.pi / 2)  # fmt: skip
 
@@ -251,6 +239,4 @@ def shower_curtain(rng: Generator) -> Sketch:
     """A curtain on its rail, to hang before a tub; its lower edge is near the ground."""
     width, cloth = rng.uniform(0.7, 1.6), made_of("textile", rng)
     sketch = Sketch("shower curtain").solid("wave", (width, 0.09, 1.75), (0.0, 0.0, 0.2), cloth)
-    return sketch.instance("otherprop").box(
-        (-0.85, 0.85), (-0.015, 0.015), (1.96, 1.99), made_of("metal", rng)
-    )
+    return sketch.instance("otherprop").box((-0.85, 0.85), (-0.015, 0.015), (1.96, 1.99), made_of("metal", rng))

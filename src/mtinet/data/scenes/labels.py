@@ -23,9 +23,7 @@ def edges(instances: NDArray[np.int64]) -> NDArray[np.uint8]:
     return edge
 
 
-def segmentation(
-    instances: NDArray[np.int64], labels: NDArray[np.uint8], rng: Generator
-) -> NDArray[np.uint8]:
+def segmentation(instances: NDArray[np.int64], labels: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
     """uint8 [H, W] class labels 1..40, 0 where an annotator would have left none.
 
     Unlabelled are: some whole objects, pixels without geometry, specks, and most of the boundaries' pixels.

@@ -144,9 +144,7 @@ class Room:
             x0, y0, x1, y1 = door.footprint
             self.floor.append((x0 - 0.3, y0 - 0.5, x1 + 0.3, y1 + 0.5))
 
-    def stand(
-        self, name: str, x: float, y: float, yaw: float, gap: float = 0.03, blocks: bool = True
-    ) -> Thing | None:
+    def stand(self, name: str, x: float, y: float, yaw: float, gap: float = 0.03, blocks: bool = True) -> Thing | None:
         """Stand a new object with the middle of its bounding box at (x, y); None when not free."""
         return self.settle(name, build(name, self.rng), x, y, yaw, gap, blocks)
 
@@ -186,9 +184,7 @@ class Room:
         sketch = build(name, self.rng)
         (low, high), (first, last) = thing.sketch.bounds(), sketch.bounds()
         away = high[1] + distance + (last[1] - first[1]) / 2
-        x, y, _ = (
-            thing.place[:, :3] @ np.array([(low[0] + high[0]) / 2 + aside, away, 0.0]) + thing.place[:, 3]
-        )
+        x, y, _ = thing.place[:, :3] @ np.array([(low[0] + high[0]) / 2 + aside, away, 0.0]) + thing.place[:, 3]
         yaw = float(np.arctan2(thing.place[1, 0], thing.place[0, 0])) + turn
         others = list(self.floor)
         if thing.footprint in self.floor:
@@ -228,9 +224,7 @@ class Room:
                 yaw = float(np.arctan2(table.place[1, 0], table.place[0, 0])) + turn
                 chair = self.stand(name, float(x), float(y), yaw + self.rng.normal(0, 0.12), gap=-0.02)
                 if chair is not None and self.chance(0.06):
-                    self.keep(
-                        self.thing("sitting_person", build("sitting_person", self.rng), chair.place), False
-                    )
+                    self.keep(self.thing("sitting_person", build("sitting_person", self.rng), chair.place), False)
         self.floor.append(table.footprint)
 
     def fill(self, thing: Thing, names: tuple[str, ...], crowd: float) -> None:
@@ -284,9 +278,7 @@ class Room:
         for x, y in boards:
             sketch.box(x, y, (0.0, 0.09), skirting)
         sketch.instance("floor").box((-t, w + t), (-t, d + t), (-t, 0.0), made_of("floor", self.rng))
-        return sketch.instance("ceiling").box(
-            (-t, w + t), (-t, d + t), (h, h + t), made_of("ceiling", self.rng)
-        )
+        return sketch.instance("ceiling").box((-t, w + t), (-t, d + t), (h, h + t), made_of("ceiling", self.rng))
 
     def ceiling_light(self, x: float, y: float) -> None:
         """A lamp on the ceiling, lit most of the time, and the light that it sheds."""
@@ -294,9 +286,7 @@ class Room:
         skin = glowing(self.rng, 1.5) if lit else made_of("ceramic", self.rng)
         sketch, size = Sketch("lamp"), self.rng.uniform(0.25, 0.5)
         if hang:
-            sketch.solid(
-                "cylinder", (0.02, 0.02, hang), (0.0, 0.0, self.height - hang), made_of("metal", self.rng)
-            )
+            sketch.solid("cylinder", (0.02, 0.02, hang), (0.0, 0.0, self.height - hang), made_of("metal", self.rng))
             sketch.solid("cone", (size, size, 0.2), (0.0, 0.0, self.height - hang - 0.2), skin)
         else:
             sketch.solid("cylinder", (size, size, 0.07), (0.0, 0.0, self.height - 0.07), skin)

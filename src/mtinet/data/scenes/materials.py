@@ -219,9 +219,9 @@ STUFF: dict[str, tuple[tuple[str, ...], tuple[float, float], tuple[float, float]
 }
 LIGHTNESS: dict[str, RGB] = {
     # these keep their usual range of lightness and saturation (lowest, highest, vivid); all else shares one
-    "floor": (0.1, 0.6, 0.6),
-    "wall": (0.3, 0.9, 0.45),
-    "ceiling": (0.55, 0.95, 0.15),
+    "floor": (0.18, 0.5, 0.5),
+    "wall": (0.45, 0.8, 0.35),
+    "ceiling": (0.7, 0.95, 0.12),
     "paper": (0.35, 0.95, 0.4),
 }
 

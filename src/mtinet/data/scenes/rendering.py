@@ -45,9 +45,7 @@ def render(seed: int, index: int, height: int, width: int) -> Frame:
     or index or a side below 8 pixels.
     """
     if min(seed, index) < 0 or min(height, width) < 8:
-        raise ValueError(
-            f"seed {seed}, index {index}, size {height}x{width}: need seed, index >= 0 and sides >= 8"
-        )
+        raise ValueError(f"seed {seed}, index {index}, size {height}x{width}: need seed, index >= 0 and sides >= 8")
     layout, pose, light, film, annotator, kinect = generators(seed, index)
     room = rooms.furnished(layout)
     tracer = Tracer(room.assemble().mesh())

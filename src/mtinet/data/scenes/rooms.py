@@ -71,9 +71,7 @@ ON_WALLS = (  # what hangs in any room: kind, height of its lower edge in metres
 )
 
 
-def room(
-    weight: float, width: tuple[float, float], depth: tuple[float, float]
-) -> Callable[[Furnish], Furnish]:
+def room(weight: float, width: tuple[float, float], depth: tuple[float, float]) -> Callable[[Furnish], Furnish]:
     """Register a kind of room by its share of the images and the ranges of its two sides, metres."""
 
     def register(function: Furnish) -> Furnish:
@@ -123,7 +121,7 @@ def seats(room: Room, chair: str) -> None:
         room.before(desk, chair, room.rng.uniform(-0.25, 0.15), turn=turn)
 
 
-@room(0.27, (3.0, 5.0), (3.2, 5.2))
+@room(0.27, (3.0, 6.0), (3.2, 6.0))
 def bedroom(room: Room) -> None:
     """A bed with night stands, storage and clothes about."""
     room.entrance()
@@ -136,15 +134,15 @@ def bedroom(room: Room) -> None:
         if room.chance(0.5):
             room.before(bed, "floor_mat", -0.6, blocks=False)
     some(room, dresser=0.75, wardrobe=0.55, desk=0.35, bookshelf=0.35, armchair=0.3)
-    some(room, cupboard=0.25, radiator=0.3, column=0.15, rack=0.2)
+    some(room, cupboard=0.25, radiator=0.4, column=0.3, rack=0.2)
     seats(room, str(room.rng.choice(["office_chair", "chair"])))
-    if room.chance(0.3):
+    if room.chance(0.6):
         room.hang("coat_hooks", 0.7)
     decorate(room, 1.8)
-    scatter(room, ("laundry", "bag", "carton", "waste_bin", "book_pile", "floor_lamp", "cushion"), 2.5)
+    scatter(room, ("laundry", "laundry", "bag", "carton", "waste_bin", "book_pile", "floor_lamp", "cushion"), 2.5)
 
 
-@room(0.2, (2.4, 4.5), (2.8, 5.0))
+@room(0.2, (2.4, 5.5), (2.8, 6.5))
 def kitchen(room: Room) -> None:
     """Counters with cabinets above, refrigerator and stove, sometimes a table."""
     room.entrance()
@@ -166,7 +164,7 @@ def kitchen(room: Room) -> None:
     scatter(room, ("waste_bin", "carton", "bag", "floor_mat", "stool"), 1.5)
 
 
-@room(0.2, (3.6, 6.0), (3.6, 5.5))
+@room(0.2, (3.6, 8.0), (3.6, 7.0))
 def living_room(room: Room) -> None:
     """A sofa with a low table and a television opposite."""
     room.entrance()
@@ -187,12 +185,14 @@ def living_room(room: Room) -> None:
         room.hang("wall_television", 1.0, opposite)
     room.at_wall("fireplace" if room.chance(0.25) else "cupboard", opposite)
     some(room, sofa=0.35, armchair=0.8, bookshelf=0.45, console_table=0.3, rack=0.2, piano=0.12)
-    some(room, column=0.15, radiator=0.3)
+    some(room, column=0.4, radiator=0.4)
+    if room.chance(0.25):
+        room.hang("coat_hooks", 0.7)
     decorate(room, 2.2)
     scatter(room, ("plant", "bag", "carton", "floor_lamp", "cushion", "book_pile", "standing_person"), 1.8)
 
 
-@room(0.1, (3.2, 5.0), (3.2, 5.0))
+@room(0.1, (3.2, 7.0), (3.2, 6.5))
 def dining_room(room: Room) -> None:
     """A table with chairs in the middle."""
     room.entrance()
@@ -208,7 +208,7 @@ def dining_room(room: Room) -> None:
     scatter(room, ("plant", "carton", "bag", "standing_person", "floor_lamp"), 1.2)
 
 
-@room(0.1, (2.8, 5.0), (2.8, 5.0))
+@room(0.1, (2.8, 7.0), (2.8, 7.0))
 def office(room: Room) -> None:
     """Desks with screens, shelves and papers."""
     room.entrance()
@@ -217,14 +217,14 @@ def office(room: Room) -> None:
     seats(room, "office_chair")
     if room.chance(0.6):
         room.hang("whiteboard", 1.0)
-    some(room, bookshelf=1.1, cupboard=0.6, rack=0.3, column=0.2)
+    some(room, bookshelf=1.1, cupboard=0.6, rack=0.3, column=0.4, radiator=0.3)
     for _ in range(2):
         room.hang("notices", 1.2)
     decorate(room, 0.8)
     scatter(room, ("waste_bin", "carton", "carton", "bag", "office_chair", "standing_person"), 2.2)
 
 
-@room(0.06, (5.0, 8.0), (5.0, 7.5))
+@room(0.06, (5.0, 10.0), (5.0, 9.0))
 def classroom(room: Room) -> None:
     """Rows of tables and chairs before a board."""
     room.entrance()
@@ -243,12 +243,12 @@ def classroom(room: Room) -> None:
     scatter(room, ("bag", "standing_person", "waste_bin"), 2.0)
 
 
-@room(0.1, (1.9, 3.2), (2.2, 3.6))
+@room(0.12, (1.9, 3.4), (2.2, 3.8))
 def bathroom(room: Room) -> None:
     """Wash basin under a mirror, toilet, tub with curtain, towels."""
     room.entrance()
-    tub = room.at_wall("bathtub") if room.chance(0.7) else None
-    if tub is not None and room.chance(0.65):
+    tub = room.at_wall("bathtub") if room.chance(0.85) else None
+    if tub is not None and room.chance(0.8):
         room.before(tub, "shower_curtain", -0.08, aside=room.rng.uniform(-0.3, 0.3), blocks=False)
     sink = room.at_wall("vanity" if room.chance(0.65) else "pedestal_sink")
     room.at_wall("toilet")
@@ -266,7 +266,7 @@ def bathroom(room: Room) -> None:
     scatter(room, ("waste_bin", "laundry", "bag"), 1.0)
 
 
-@room(0.05, (4.5, 9.0), (4.5, 8.0))
+@room(0.05, (4.5, 10.0), (4.5, 9.0))
 def bookstore(room: Room) -> None:
     """Shelves along the walls and in rows."""
     room.entrance()

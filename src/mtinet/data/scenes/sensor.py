@@ -14,6 +14,9 @@ from mtinet.data.scenes.tracing import Hits, Tracer
 
 Floats = NDArray[np.float32]
 BASELINE = 0.075  # metres between the Kinect's projector and its infrared camera
+TYPICAL = 0.22  # radiance of an average room
+TARGET = (0.4, 0.5)  # brightness of the middle of the photograph, 0..1
+ADAPTATION = 0.15  # 1: every photograph is exposed for its own room, 0: all alike
 NEAREST, FARTHEST = 0.5, 9.9
 
 
@@ -22,7 +25,8 @@ def photograph(radiance: Floats, rng: Generator) -> NDArray[np.uint8]:
     height = radiance.shape[0]
     blurred = cv2.GaussianBlur(radiance, (0, 0), 0.55 * max(1.0, height / 480))
     grey = blurred.mean(axis=2)
-    exposure = rng.uniform(0.32, 0.58) ** 2.2 * 2.2 / (0.5 * np.median(grey) + 0.5 * grey.mean() + 1e-6)
+    level = (0.5 * np.median(grey) + 0.5 * grey.mean() + 1e-6) / TYPICAL
+    exposure = rng.uniform(*TARGET) ** 2.2 * 2.2 / (level**ADAPTATION * TYPICAL)
     balance = np.clip(1 + 0.08 * rng.standard_normal(3), 0.75, 1.25)
     scaled = np.maximum(blurred * (exposure * balance).astype(np.float32), 0)
     curve = scaled * (1 + scaled / 4) / (1 + scaled)  # Reinhard's curve, white at four times the middle

@@ -18,6 +18,7 @@ from mtinet.data.scenes.tracing import Hits, Tracer
 Floats = NDArray[np.float32]
 OFFSET = 2e-3  # metres that secondary rays start above their surface
 REACH = 0.7  # metres within which surfaces occlude each other's ambient light
+FILL = (0.9, 1.5)  # power of the lamp near the camera
 DIRECTIONS = 4  # rays per ambient sample
 TILE = 4  # neighbouring pixels share their samples in tiles of TILE x TILE, which a box filter then averages
 
@@ -52,7 +53,7 @@ class Illumination:
 def illumination(lights: list[Light], camera: Array, rng: Generator) -> Illumination:
     """At most three lamps, a weak one near the camera, and ambient light of random strength and tint."""
     chosen = lights if len(lights) <= 3 else [lights[i] for i in rng.permutation(len(lights))[:3]]
-    fill = Light(camera + rng.normal(0, 0.25, 3), np.full(3, rng.uniform(0.15, 0.6)), 0.0)
+    fill = Light(camera + rng.normal(0, 0.25, 3), np.full(3, rng.uniform(*FILL)), 0.0)
     tint = 1 + 0.12 * rng.standard_normal(3)
     return Illumination([*chosen, fill], rng.uniform(0.08, 0.22) * np.clip(tint, 0.6, 1.4))
 
@@ -127,9 +128,7 @@ def highlights(view: Floats, to_lamp: Floats, normals: Floats, gloss: Floats) ->
     return found
 
 
-def reflect(
-    total: Floats, tracer: Tracer, hits: Hits, view: Array, light: Illumination, pixel: float
-) -> None:
+def reflect(total: Floats, tracer: Tracer, hits: Hits, view: Array, light: Illumination, pixel: float) -> None:
     """Add to `total` what mirrors, dark windows and switched-off screens reflect."""
     share = np.array([m.mirror for m in tracer.mesh.materials], np.float32)[tracer.mesh.material[hits.face]]
     seen = np.flatnonzero((share > 0) & (hits.face >= 0))
