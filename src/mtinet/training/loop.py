@@ -64,7 +64,7 @@ def optimizer_of(run: Run, model: nn.Module) -> torch.optim.Optimizer:
     """Adam or SGD with momentum 0.9, as the experiment declares (section A.2)."""
     decay = run.experiment.weight_decay
     if run.experiment.optimizer == "adam":
-        return torch.optim.Adam(model.parameters(), lr=run.learning_rate, weight_decay=decay)
+        return torch.optim.Adam(model.parameters(), lr=run.learning_rate, weight_decay=decay, fused=True)
     return torch.optim.SGD(model.parameters(), lr=run.learning_rate, momentum=SGD_MOMENTUM, weight_decay=decay)
 
 
