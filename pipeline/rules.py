@@ -11,9 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from mtinet import paths
+from mtinet import files, paths
 from mtinet.tasks import registry
 from pipeline.imports import imported_files
 
@@ -80,7 +78,7 @@ def code_of(stage: str, *by_name: str) -> tuple[str, ...]:
 @cache
 def declared() -> dict[str, Any]:
     """params.yaml as plain data."""
-    content: dict[str, Any] = yaml.safe_load((ROOT / paths.PARAMS).read_text())
+    content: dict[str, Any] = files.read_yaml(ROOT / paths.PARAMS)
     return content
 
 
@@ -239,7 +237,7 @@ def compare(dataset: str) -> Rule:
 
 
 def table(dataset: str) -> Rule:
-    layouts = yaml.safe_load((ROOT / "pipeline/tables.yaml").read_text())
+    layouts = files.read_yaml(ROOT / "pipeline/tables.yaml")
     names = tuple(name for name, layout in layouts.items() if layout["dataset"] == dataset)
     return Rule(
         "table",
@@ -280,7 +278,7 @@ def figure(dataset: str) -> Rule:
 
 
 def report(dataset: str) -> Rule:
-    layouts = yaml.safe_load((ROOT / "pipeline/tables.yaml").read_text())
+    layouts = files.read_yaml(ROOT / "pipeline/tables.yaml")
     names = [name for name, layout in layouts.items() if layout["dataset"] == dataset]
     return Rule(
         "report",

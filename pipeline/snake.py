@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import yaml
 from snakemake.io import ancient, directory
 
+from mtinet import files
 from pipeline.rules import ROOT, Rule, declared, rules
 
 LOCAL_STAGES = ("check", "compare", "table", "figure", "report")  # seconds of work: not worth a cluster's job
@@ -56,7 +56,7 @@ def looked_up(content: Any, key: str) -> Any:
 
 @cache
 def read(path: str) -> Any:
-    return yaml.safe_load((ROOT / path).read_text())
+    return files.read_yaml(ROOT / path)
 
 
 def values(rule: Rule, wildcard: str) -> list[str]:

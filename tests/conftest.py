@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from workflow import Project, Resumed, interrupted, stages_run
 
+import mtinet  # noqa: F401  (sets GOMP_SPINCOUNT before any test imports torch)
+
 
 @pytest.fixture(scope="session")
 def resumed(tmp_path_factory: pytest.TempPathFactory) -> Resumed:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from mtinet import config
+from mtinet import config, files
 from mtinet.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,7 +90,16 @@ def test_broken_yaml_and_no_file(tmp_path: Path) -> None:
 def test_both_yaml_dialects_read_the_same() -> None:
     """DVC reads YAML 1.2 (ruamel), Snakemake and the stages 1.1 (PyYAML): 1e-4 would differ, for one."""
     for path in (ROOT / "params.yaml", ROOT / "src/mtinet/tasks.yaml", *sorted((ROOT / "pipeline").glob("*.yaml"))):
-        assert YAML(typ="safe").load(path.read_text()) == yaml.safe_load(path.read_text()), path
+        dvc = YAML(typ="safe").load(path.read_text())
+        assert dvc == files.read_yaml(path) == yaml.safe_load(path.read_text()), path
+
+
+@pytest.mark.parametrize("number", ["1e-5", "1E5", "-3e-05", "1.5e3", ".5e1", "2.e-1", "7", "0.1"])
+def test_a_number_is_a_number_however_dvc_writes_it(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "file.yaml"
+    path.write_text(f"a: {number}")
+    assert files.read_yaml(path)["a"] == float(number)
+    assert YAML(typ="safe").load(path.read_text())["a"] == float(number)
 
 
 def leaves(content: Any, key: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
+from archive_layout import write_layout
 from workflow import Project, Resumed, stages_run
+
+from mtinet.data import nyud
 
 pytestmark = pytest.mark.orchestrator
 TABLE = "reports/scenes-smoke/tables/table2a"
@@ -150,6 +153,11 @@ def test_adding_a_method_a_task_or_a_backbone_reruns_no_run(project: Project) ->
         (MTI, {"options": {"propagation": "fpn"}}, r"experiments\.nyud\.mti_net\.hrnet18-mti-n: .*propagation.*fpn"),
         (MTI, {"backbone": "timm/hrnet_w19"}, r"hrnet18-mti-n: .*hrnet_w19"),
         (("datasets", "nyud", "archive"), {"path": "/nowhere/NYUD_MT.tgz"}, r"/nowhere/NYUD_MT\.tgz"),
+        (
+            ("datasets", "nyud", "archive"),
+            {"url": "http://127.0.0.1:9/NYUD_MT.tgz"},
+            r"http://127\.0\.0\.1:9/.*archive\.path",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_from_check_and_costs_nothing(
@@ -176,6 +184,28 @@ def test_a_mistake_is_one_line_from_check_and_costs_nothing(
     project.run("dvc", "repro")
 
 
+def test_a_wrong_archive_is_named_before_anything_is_lost(project: Project, tmp_path: Path) -> None:
+    """An unpacked folder that is not the published archive: `dataset` says all of it, and the scenes stay."""
+    folder = tmp_path / "NYUD_MT"
+    write_layout(folder, train=2, val=1)
+    nyud.label_path(folder, "depth", "0002").unlink()
+    before, text = project.outputs(), (project.folder / "params.yaml").read_text()
+
+    def change(params: Any) -> None:
+        params["study"]["source"]["nyud"] = "archive"
+        params["datasets"]["nyud"]["archive"]["path"] = str(folder)
+
+    project.change_params(change)
+    output = project.run("dvc", "repro", fails=True)
+    (project.folder / "params.yaml").write_text(text)
+    assert stages_run(output) == {"check_nyud", "dataset_nyud"}
+    (error,) = [line for line in output.splitlines() if line.startswith("ERROR: ") and "reproduce" not in line]
+    assert all(word in error for word in ("795", "654", "0002.npy"))
+    assert "Traceback" not in output
+    project.run("dvc", "repro")
+    assert project.outputs() == before
+
+
 def test_a_failing_stage_loses_nothing_and_says_how_to_restore(project: Project) -> None:
     before, text = project.outputs(), (project.folder / "params.yaml").read_text()
     project.change_params(set_learning_rate(1e30))
@@ -197,8 +227,8 @@ def test_a_failing_stage_loses_nothing_and_says_how_to_restore(project: Project)
 
 
 def test_a_learning_rate_reruns_its_experiment_and_what_shows_it(project: Project) -> None:
-    project.change_params(set_learning_rate(3e-4))
-    assert stages_run(project.run("dvc", "repro")) == {
+    key = ".".join((*MTI, "lr"))
+    assert stages_run(project.run("dvc", "exp", "run", "-S", f"{key}=3e-5")) == {
         "check_nyud",
         "train_nyud_mti_net@hrnet18-mti-n-0",
         "evaluate_nyud_mti_net@hrnet18-mti-n-0",

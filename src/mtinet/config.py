@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mtinet import paths
+from mtinet import files, paths
 from mtinet.errors import UserError
 from mtinet.tasks import registry
 
@@ -181,7 +181,7 @@ def known(where: str, name: str, options: Any, what: str = "") -> None:
 def load(path: Path = paths.PARAMS) -> Params:
     """Read and check params.yaml; every problem is in the UserError, one per line of its message."""
     try:
-        content = yaml.safe_load(path.read_text())
+        content = files.read_yaml(path)
     except FileNotFoundError:
         raise UserError(f"no {path} here; run from the repository's root") from None
     except yaml.YAMLError as error:

@@ -6,10 +6,13 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 
 @contextlib.contextmanager
@@ -62,6 +65,25 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path) -> Any:
     """The content of a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+class Yaml12Numbers(yaml.SafeLoader):
+    """YAML as DVC reads it: 1e-5 is a number, for PyYAML (YAML 1.1) it would be a string.
+
+    `dvc exp run -S lr=1.0e-5` writes 1e-05 into params.yaml, so both must agree.
+    """
+
+
+Yaml12Numbers.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"),
+    list("-+.0123456789"),
+)
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file; raises yaml.YAMLError and OSError."""
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=Yaml12Numbers)
 
 
 def digest_of(content: Any) -> str:

@@ -7,8 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
+from mtinet import files
 from mtinet.errors import UserError
 
 REGISTRY = Path(__file__).with_name("tasks.yaml")
@@ -38,7 +37,7 @@ class Task:
 @cache
 def registry() -> dict[str, Task]:
     """All tasks by name, in the order of the file."""
-    entries: dict[str, dict[str, Any]] = yaml.safe_load(REGISTRY.read_text())
+    entries: dict[str, dict[str, Any]] = files.read_yaml(REGISTRY)
     expected = {field.name for field in fields(Task)} - {"name"}
     for name, entry in entries.items():
         if set(entry) != expected:

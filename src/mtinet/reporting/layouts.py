@@ -9,6 +9,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import TypeAdapter, ValidationError, model_validator
 
+from mtinet import files
 from mtinet.config import Strict
 from mtinet.errors import UserError
 from mtinet.tasks import registry
@@ -122,7 +123,7 @@ def load_published(path: Path = PUBLISHED) -> dict[str, Any]:
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file of the repository."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return files.read_yaml(path)
     except FileNotFoundError:
         raise UserError(f"no {path} here; run from the repository's root") from None
     except yaml.YAMLError as error:
