@@ -236,6 +236,21 @@ def compare(dataset: str) -> Rule:
     )
 
 
+def track(dataset: str) -> Rule:
+    return Rule(
+        "track",
+        dataset,
+        inputs=(
+            paths.metrics_folder(STUDY, dataset),
+            paths.manifests_folder(STUDY, dataset),
+            paths.packed(STUDY, dataset, "val"),
+        ),
+        outputs=(out(paths.tracked(STUDY, dataset)),),
+        params=(*study_params(dataset), "seeds", f"experiments.{dataset}"),
+        code=code_of("track"),
+    )
+
+
 def table(dataset: str) -> Rule:
     layouts = files.read_yaml(ROOT / "pipeline/tables.yaml")
     names = tuple(name for name, layout in layouts.items() if layout["dataset"] == dataset)
@@ -314,5 +329,5 @@ def rules() -> list[Rule]:
         result += [check(name), dataset_rule(name), distill(name), prepare(name), blind(name)]
         for method in methods:
             result += [train(name, method), evaluate(name, method)]
-        result += [compare(name), table(name), figure(name), report(name)]
+        result += [compare(name), track(name), table(name), figure(name), report(name)]
     return result

@@ -15,7 +15,7 @@ from snakemake.io import ancient, directory
 from mtinet import files
 from pipeline.rules import ROOT, Rule, declared, rules
 
-LOCAL_STAGES = ("check", "compare", "table", "figure", "report")  # seconds of work: not worth a cluster's job
+LOCAL_STAGES = ("check", "compare", "track", "table", "figure", "report")  # seconds of work: not worth a cluster's job
 
 
 @dataclass(frozen=True)
@@ -133,4 +133,4 @@ def command(rule: Rule) -> str:
 DECLARED = rules()
 EVERYTHING = [path for rule in DECLARED for path in written_files(rule)]
 RULES = [snake_rule(rule, EVERYTHING) for rule in DECLARED]
-TARGETS = [path for rule in DECLARED if rule.stage in ("table", "report") for path in written_files(rule)]
+TARGETS = [path for rule in DECLARED if rule.stage in ("track", "table", "report") for path in written_files(rule)]

@@ -7,7 +7,6 @@ from mtinet.data.packed import PackedSplit
 from mtinet.evaluation import scoring
 from mtinet.training import checkpoints, loop
 from mtinet.training.run import Run
-from mtinet.training.tracking import Tracker
 
 
 def evaluate(run: Run, device_name: str) -> None:
@@ -34,23 +33,6 @@ def evaluate(run: Run, device_name: str) -> None:
         with files.replacing(path) as temporary, temporary.open("wb") as stream:
             np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
     files.write_json(paths.metrics(*run.location), metrics)
-    track(run, scores.summaries, manifest["key"], split)
-
-
-def track(run: Run, summaries: dict[str, dict[str, scoring.Summary]], key: str, split: PackedSplit) -> None:
-    """Add the final metrics to the run that training began in MLflow."""
-    tracker = Tracker(run.study, f"{run.dataset}/{run.name}/seed{run.seed}", key)
-    tracker.start({}, {"dataset": run.dataset, "experiment": run.name})
-    tracker.dataset(f"{run.dataset} val", split.digest, "evaluation")
-    figures = {
-        f"{task}.{name}": value
-        for task, summary in summaries["tasks"].items()
-        for name, value in summary.items()
-        if isinstance(value, float)
-    }
-    tracker.log(figures, step=0)
-    tracker.tag({"metrics": str(paths.metrics(*run.location))})
-    tracker.finish()
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ PANEL_METHODS = {"MTL": "multi_task", "PAD-Net": "pad_net", "MTI-Net": "mti_net"
 
 def curves(params: Params, dataset: str, path: Path) -> None:
     """Training losses of every run."""
-    names = [name for name, _ in sources.declared_runs(params, dataset)]
+    names = [name for name, _ in params.runs(dataset)]
     figures.learning_curves(sources.histories(params, dataset), path, {name: name for name in names})
 
 

@@ -28,7 +28,7 @@ def rendered(params: Params, dataset: str) -> str:
             "Held-out images at evenly spaced places of the split, chosen without looking at any prediction.",
         ),
     ]
-    runs = list(sources.declared_runs(params, dataset))
+    runs = params.runs(dataset)
     return page.render(
         TITLES.get(dataset, dataset), conditions, built, pictures, runs, sources.manifests(params, dataset)
     )

@@ -4,9 +4,8 @@ import time
 
 from mtinet import config, files, paths, stage
 from mtinet.data.packed import PackedSplit
-from mtinet.training import checkpoints, loop, provenance
+from mtinet.training import checkpoints, loop, provenance, tracking
 from mtinet.training.run import Run
-from mtinet.training.tracking import Tracker
 
 
 def train(run: Run, device_name: str) -> None:
@@ -16,8 +15,8 @@ def train(run: Run, device_name: str) -> None:
     device = loop.device_of(device_name)
     loop.check(run)  # imports the method, whose code belongs to the run's key
     key = provenance.key(run, split)
-    tracker = Tracker(run.study, f"{run.dataset}/{run.name}/seed{run.seed}", key)
-    tracker.start(provenance.flat(run.config()), {"dataset": run.dataset, "experiment": run.name})
+    tracker = tracking.Tracker(run.study, f"{run.dataset}/{run.name}/seed{run.seed}", key)
+    tracker.start(tracking.flat(run.config()), {"dataset": run.dataset, "experiment": run.name})
     tracker.dataset(f"{run.dataset} train", split.digest, "training")
 
     def report(row: dict[str, float]) -> None:

@@ -233,6 +233,7 @@ def test_a_learning_rate_reruns_its_experiment_and_what_shows_it(project: Projec
         "train_nyud_mti_net@hrnet18-mti-n-0",
         "evaluate_nyud_mti_net@hrnet18-mti-n-0",
         "compare_nyud",
+        "track_nyud",
         "table_nyud@table2a",
         "figure_nyud@curves",
         "figure_nyud@panel",

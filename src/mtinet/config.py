@@ -159,6 +159,11 @@ class Params(Strict):
         """Channels of the network's output for `task` on `dataset`."""
         return self.datasets[dataset].tasks[task].classes or registry()[task].channels or 0
 
+    def runs(self, dataset: str) -> list[tuple[str, int]]:
+        """Experiment and seed of every run that is declared for `dataset`, in the order of the file."""
+        methods = self.experiments.get(dataset, {})
+        return [(name, seed) for experiments in methods.values() for name in experiments for seed in self.seeds]
+
     def experiment(self, dataset: str, name: str) -> tuple[str, Experiment]:
         """Method and declaration of the experiment `name`; raises UserError when it is not declared."""
         methods = self.experiments.get(dataset, {})

@@ -77,6 +77,11 @@ def examples(study: str, dataset: str, experiment: str, seed: str | int) -> Path
     return examples_folder(study, dataset) / experiment / f"seed{seed}.npz"
 
 
+def tracked(study: str, dataset: str) -> Path:
+    """Which runs' metrics MLflow holds."""
+    return Path("runs") / study / f"{dataset}-tracked.json"
+
+
 def report(study: str) -> Path:
     """Everything of a study that is meant to be read."""
     return Path("reports") / study

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,10 @@ from mtinet.config import Params
 from mtinet.reporting.conditions import Conditions
 
 
-def declared_runs(params: Params, dataset: str) -> Iterator[tuple[str, int]]:
-    """Experiment and seed of every run that params.yaml declares for `dataset`, never what merely lies there."""
-    for experiments in params.experiments.get(dataset, {}).values():
-        for name in experiments:
-            yield from ((name, seed) for seed in params.seeds)
-
-
 def manifests(params: Params, dataset: str) -> list[dict[str, Any]]:
     """The manifests of all runs that are there."""
     study = params.study_name(dataset)
-    places = [paths.manifest(study, dataset, name, seed) for name, seed in declared_runs(params, dataset)]
+    places = [paths.manifest(study, dataset, name, seed) for name, seed in params.runs(dataset)]
     return [files.read_json(path) for path in places if path.exists()]
 
 
@@ -37,7 +29,7 @@ def conditions(params: Params, dataset: str) -> Conditions:
 def histories(params: Params, dataset: str) -> dict[tuple[str, int], pd.DataFrame]:
     """Losses per epoch of all runs that are there."""
     study = params.study_name(dataset)
-    places = {run: paths.history(study, dataset, *run) for run in declared_runs(params, dataset)}
+    places = {run: paths.history(study, dataset, *run) for run in params.runs(dataset)}
     return {run: pd.read_csv(path) for run, path in places.items() if path.exists()}
 
 
@@ -45,7 +37,7 @@ def examples(params: Params, dataset: str) -> dict[str, dict[str, Any]]:
     """Per experiment the examples of its first seed: see `read_examples`."""
     study = params.study_name(dataset)
     found = {}
-    for name, seed in declared_runs(params, dataset):
+    for name, seed in params.runs(dataset):
         path = paths.examples(study, dataset, name, seed)
         if seed == params.seeds[0] and path.exists():
             found[name] = read_examples(path)

@@ -73,14 +73,3 @@ def write_history(path: Path, history: History) -> None:
     """Write the history as CSV with one row per epoch."""
     with files.replacing(path) as temporary:
         pd.DataFrame(history).astype({"epoch": int, "steps": int}).to_csv(temporary, index=False, float_format="%.8g")
-
-
-def flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested configuration as dotted keys, as MLflow's parameters are."""
-    result: dict[str, Any] = {}
-    for name, value in content.items():
-        if isinstance(value, dict) and value:
-            result |= flat(value, f"{prefix}{name}.")
-        else:
-            result[f"{prefix}{name}"] = value
-    return result

@@ -125,3 +125,14 @@ class Tracker:
         """Close the run: FINISHED or FAILED."""
         if self.run_id is not None:
             self.client.set_terminated(self.run_id, status)
+
+
+def flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested configuration as dotted keys, as MLflow's parameters are."""
+    result: dict[str, Any] = {}
+    for name, value in content.items():
+        if isinstance(value, dict) and value:
+            result |= flat(value, f"{prefix}{name}.")
+        else:
+            result[f"{prefix}{name}"] = value
+    return result
