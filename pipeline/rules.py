@@ -18,6 +18,7 @@ from pipeline.imports import imported_files
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = "{study}"
 FIGURES = ("curves", "panel")
+TRAINING = ("input", "epochs", "batch_size", "lr_factor", "augmentation", "pretrained")
 # Imported by the name in an experiment's `backbone`. All runs depend on these, since a DVC matrix cannot vary
 # its dependencies: experiments on a further library go into a method group of their own.
 BACKBONES = tuple(f"src/mtinet/models/backbones/{name}.py" for name in ("__init__", "timm", "fpn"))
@@ -167,12 +168,8 @@ def train(dataset: str, method: str) -> Rule:
         params=(
             *study_params(dataset),
             "compute",
-            *(
-                f"scales.{{scale}}.{dataset}.{key}"
-                for key in ("input", "epochs", "batch_size", "lr_factor", "pretrained")
-            ),
+            *(f"scales.{{scale}}.{dataset}.{key}" for key in TRAINING),
             f"datasets.{dataset}.tasks",
-            f"augmentation.{dataset}",
             f"experiments.{dataset}.{method}.{{exp}}",
             *task_entries(dataset),
         ),

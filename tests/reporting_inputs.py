@@ -137,7 +137,7 @@ def manifest(name: str, seed: int = 0, **changes: Any) -> dict[str, Any]:
         "method": "mti_net",
         "config": {
             "experiment": {"options": {"propagation": "fpm"}},
-            "augmentation": {"zoom": [1.0, 1.2], "flip": True},
+            "scale": {"augmentation": {"zoom": [1.0, 1.2], "flip": True}},
             "loss_weights": {"seg": 1.0},
         },
         "config_hash": "c0" * 32,

@@ -138,7 +138,8 @@ def test_paper_scale_is_the_papers_recipe() -> None:
     assert (paper.batch_size, paper.epochs, paper.lr_factor) == (6, 80, 1.0)
     assert (paper.input.height, paper.input.width) == (480, 640)
     assert (paper.scenes.train, paper.scenes.val) == (795, 654)
-    assert params.augmentation["nyud"].zoom == [1.0, 1.2, 1.5]
+    assert paper.augmentation.zoom == [1.0, 1.2, 1.5]
+    assert paper.augmentation.flip
     for experiments in params.experiments["nyud"].values():
         for experiment in experiments.values():
             assert experiment.optimizer == "adam"

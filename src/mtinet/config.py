@@ -49,6 +49,11 @@ class InputSize(Strict):
     width: Side
 
 
+class Augmentation(Strict):
+    zoom: Annotated[list[Annotated[float, Field(ge=1)]], Field(min_length=1)]
+    flip: bool
+
+
 class Scale(Strict):
     """How much of one dataset is trained: see `scales` in params.yaml."""
 
@@ -57,6 +62,7 @@ class Scale(Strict):
     epochs: Positive
     batch_size: Positive
     lr_factor: Annotated[float, Field(gt=0)]
+    augmentation: Augmentation
     pretrained: str
 
 
@@ -79,11 +85,6 @@ class Dataset(Strict):
     tasks: dict[str, DatasetTask]
 
 
-class Augmentation(Strict):
-    zoom: Annotated[list[Annotated[float, Field(ge=1)]], Field(min_length=1)]
-    flip: bool
-
-
 class Experiment(Strict):
     """One row's training: `tasks` are scored, `auxiliary` ones live in the front-end only (section 2.5)."""
 
@@ -104,7 +105,6 @@ class Params(Strict):
     compute: Compute
     scales: dict[str, dict[str, Scale]]
     datasets: dict[str, Dataset]
-    augmentation: dict[str, Augmentation]
     experiments: dict[str, dict[str, dict[str, Experiment]]]
 
     @model_validator(mode="after")
@@ -113,7 +113,6 @@ class Params(Strict):
         known("study.scale", self.study.scale, self.scales)
         for dataset in self.datasets:
             known("study.source", dataset, self.study.source, "a source for")
-            known("augmentation", dataset, self.augmentation, "an entry for")
             for scale, sets in self.scales.items():
                 known(f"scales.{scale}", dataset, sets, "an entry for")
             for name in self.datasets[dataset].tasks:

@@ -139,14 +139,15 @@ def readings(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
         options = manifest.get("config", {}).get("experiment", {}).get("options")
         if options:
             switches.setdefault(named(options), []).append(manifest["experiment"])
-    lines = [
-        f"Set by a switch: {words}, in {', '.join(dict.fromkeys(names))}."
-        for words, names in switches.items()
-    ]
+    lines = [f"Set by a switch: {words}, in {', '.join(dict.fromkeys(names))}." for words, names in switches.items()]
     if manifests:
         lines.append("All other switches have their default, the paper's reading.")
-    for key, words in {"loss_weights": "Loss weights", "augmentation": "Augmentation"}.items():
-        values = merged([manifest.get("config", {}).get(key) or {} for manifest in manifests])
+    configs = [manifest.get("config", {}) for manifest in manifests]
+    for words, sections in {
+        "Loss weights": [config.get("loss_weights") for config in configs],
+        "Augmentation": [config.get("scale", {}).get("augmentation") for config in configs],
+    }.items():
+        values = merged([section or {} for section in sections])
         if values:
             lines.append(f"{words}: {named(values)}.")
     return lines

@@ -29,7 +29,7 @@ def epoch(run: Run, split: PackedSplit, number: int) -> Iterator[dict[str, Tenso
     generator = np.random.default_rng([run.seed, number])
     order = generator.permutation(len(split))
     groups = [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
-    draws = [[transforms.draw(generator, run.augmentation.zoom, run.augmentation.flip) for _ in group]
+    draws = [[transforms.draw(generator, run.scale.augmentation.zoom, run.scale.augmentation.flip) for _ in group]
              for group in groups]  # fmt: skip
     for group, draw in zip(groups, draws, strict=True):
         yield batch(run, split, group, draw)

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from mtinet.config import Augmentation, Experiment, Params, Scale
+from mtinet.config import Experiment, Params, Scale
 from mtinet.tasks import task
 
 
@@ -21,7 +21,6 @@ class Run:
     seed: int
     experiment: Experiment
     scale: Scale
-    augmentation: Augmentation
     threads: int
     channels: dict[str, int]
     loss_weights: dict[str, float]
@@ -40,7 +39,6 @@ class Run:
             seed=seed,
             experiment=experiment,
             scale=params.scale(dataset),
-            augmentation=params.augmentation[dataset],
             threads=params.compute.threads,
             channels={name: params.channels(dataset, name) for name in used},
             loss_weights={name: tasks[name].weight for name in used},
@@ -69,7 +67,6 @@ class Run:
             "method": self.method,
             "experiment": self.experiment.model_dump(),
             "scale": scale,
-            "augmentation": self.augmentation.model_dump(),
             "channels": self.channels,
             "loss_weights": self.loss_weights,
             "registry": {name: dataclasses.asdict(task(name)) for name in self.tasks},
