@@ -28,6 +28,7 @@ for declared in snake.RULES:
         output:
             declared.outputs,
         params:
+            command=declared.command,
             declared=declared.parameters,
         log:
             declared.log,
@@ -40,4 +41,5 @@ for declared in snake.RULES:
         wildcard_constraints:
             **declared.constraints,
         shell:
-            declared.command + " > {log} 2>&1"
+            # Not declared.command: this line runs when the loop is long over.
+            "{params.command} > {log} 2>&1"

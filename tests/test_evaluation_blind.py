@@ -56,9 +56,7 @@ def pixels(split: Split, task: str) -> np.ndarray:
 
 
 def scored(split: Split, task: str, prediction: np.ndarray) -> dict[str, float | None]:
-    rows = [
-        metrics.per_image(task, prediction, split.label(task, i), CLASSES[task]) for i in range(len(split))
-    ]
+    rows = [metrics.per_image(task, prediction, split.label(task, i), CLASSES[task]) for i in range(len(split))]
     return metrics.summarize(task, np.stack(rows))
 
 
@@ -163,9 +161,7 @@ def test_images_of_several_sizes_share_the_most_frequent_grid() -> None:
 @given(size=SIDES, grid=SIDES)
 def test_labels_reach_the_grid_by_nearest(size: tuple[int, int], grid: tuple[int, int]) -> None:
     label = np.random.default_rng(0).integers(0, 255, size, dtype=np.uint8)
-    down, across = (
-        [int(Fraction(2 * i + 1, 2) * m / n) for i in range(n)] for m, n in zip(size, grid, strict=True)
-    )
+    down, across = ([int(Fraction(2 * i + 1, 2) * m / n) for i in range(n)] for m, n in zip(size, grid, strict=True))
     expected = np.array([[label[row, column] for column in across] for row in down])
     assert np.array_equal(on_grid(label, grid), expected)
     band = range(grid[0] // 3, grid[0])

@@ -36,9 +36,7 @@ def test_labels_are_the_argmax_then_the_pixel_under_the_centre(
     labels = raw[0].numpy().argmax(axis=0).astype(np.uint8)
     expected = np.empty(large, np.uint8)
     for y, x in np.ndindex(large):
-        row, column = (
-            floor(Fraction(2 * i + 1, 2) * m / n) for i, m, n in zip((y, x), small, large, strict=True)
-        )
+        row, column = (floor(Fraction(2 * i + 1, 2) * m / n) for i, m, n in zip((y, x), small, large, strict=True))
         expected[y, x] = labels[row, column]
     found = predict("seg", raw, large)
     assert found.dtype == np.uint8
@@ -55,9 +53,7 @@ def test_labels_are_resized_as_pillow_does_where_no_centre_falls_between_two_pix
 
 @settings(max_examples=50, deadline=None)
 @given(small=SIDES, large=SIDES, seed=st.integers(0, 99))
-def test_others_are_bilinear_as_opencv_has_it(
-    small: tuple[int, int], large: tuple[int, int], seed: int
-) -> None:
+def test_others_are_bilinear_as_opencv_has_it(small: tuple[int, int], large: tuple[int, int], seed: int) -> None:
     depth, edge, normals = (output(name, small, seed) for name in ("depth", "edge", "normals"))
     expected = cv2.resize(depth[0, 0].numpy(), large[::-1], interpolation=cv2.INTER_LINEAR)
     assert predict("depth", depth, large) == pytest.approx(expected, abs=1e-5)

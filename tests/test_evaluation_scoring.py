@@ -65,9 +65,7 @@ class Fake(nn.Module):
         self.batches.append(len(images))
         images = self.dropout(images)
         scaled = {stride: F.avg_pool2d(images, stride) for stride in (8, 4)}
-        initial = {
-            stride: {name: head(x) for name, head in self.heads.items()} for stride, x in scaled.items()
-        }
+        initial = {stride: {name: head(x) for name, head in self.heads.items()} for stride, x in scaled.items()}
         return Predictions({name: self.heads[name](images) for name in self.main}, initial)
 
 

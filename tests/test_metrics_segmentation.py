@@ -15,9 +15,7 @@ from mtinet import compat, metrics  # noqa: F401 - torchmetrics imports torchvis
 from mtinet.metrics import segmentation
 
 
-def images(
-    seed: int, count: int, classes: int, used: int, ignored: float
-) -> list[tuple[np.ndarray, np.ndarray]]:
+def images(seed: int, count: int, classes: int, used: int, ignored: float) -> list[tuple[np.ndarray, np.ndarray]]:
     """Random predictions and targets, of varying size, that use the first `used` of `classes` classes."""
     generator = np.random.default_rng(seed)
     result = []

@@ -70,9 +70,7 @@ def test_wrong_shapes_and_tasks_are_refused():
 
 HISTORIES = {
     ("hrnet18-mtl", 0): made.history(["seg", "depth"]),
-    ("hrnet18-mti-n", 0): made.history(
-        ["seg", "depth", "seg@8", "seg@4", "depth@4", "normals@16", "normals@4"]
-    ),
+    ("hrnet18-mti-n", 0): made.history(["seg", "depth", "seg@8", "seg@4", "depth@4", "normals@16", "normals@4"]),
     ("hrnet18-mti-n", 1): made.history(["seg", "depth", "normals@4", "normals@16"]),
 }
 LABELS = {"hrnet18-mtl": "MTL", "hrnet18-mti-n": "Ours (N)", "hrnet18-pad": "PAD-Net"}

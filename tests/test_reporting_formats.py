@@ -66,9 +66,7 @@ def test_csv_says_the_same():
 
 def plain(field: str) -> str:
     """The text of one LaTeX cell."""
-    return (
-        field.strip().strip("$").replace(r"\mathbf{", "").rstrip("}").replace(r"\pm", "±").replace("--", "–")
-    )
+    return field.strip().strip("$").replace(r"\mathbf{", "").rstrip("}").replace(r"\pm", "±").replace("--", "–")
 
 
 def test_latex_says_the_same():
