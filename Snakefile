@@ -13,6 +13,12 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 from pipeline import snake
 
 
+onstart:
+    # At every start, before a job deletes anything: see pipeline/snake.py.
+    for command in snake.CHECKS:
+        shell(command)
+
+
 rule all:
     input:
         snake.TARGETS,

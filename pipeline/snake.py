@@ -98,23 +98,33 @@ def parameters(rule: Rule) -> Callable[[Any], str]:
     return resolve
 
 
+def inputs_of(rule: Rule, everything: list[str]) -> dict[str, list[Any]]:
+    """Code, data, and the check's file, which only says "go": a newer one must not rerun what it allowed.
+
+    The check itself has no inputs and no parameters here: it runs at every start (CHECKS). A job that is due
+    hides its successors' own reasons to run from Snakemake, which would then take stale results for current.
+    """
+    if rule.stage == "check":
+        return {}
+    data = [path for text in rule.inputs for path in expanded(rule, str(text), everything)]
+    go = [path for path in data if path.endswith("-check.json")]
+    return {
+        "code": list(rule.code),
+        "data": [path for path in data if path not in go],
+        "go": [ancient(path) for path in go],
+    }
+
+
 def snake_rule(rule: Rule, everything: list[str]) -> SnakeRule:
     """`rule` in Snakemake's terms."""
-    data = [path for text in rule.inputs for path in expanded(rule, str(text), everything)]
-    # The check's file only says "go": a newer one must not rerun what it allowed.
-    go = [path for path in data if path.endswith("-check.json")]
     paths = [filled(rule, out.path) for out in rule.outputs]
     item = "".join(f"-{{{wildcard}}}" for wildcard in rule.matrix)
     threads = rule.threads if isinstance(rule.threads, int) else int(looked_up(declared(), rule.threads))
     return SnakeRule(
         name=rule.name,
-        inputs={
-            "code": list(rule.code),
-            "data": [path for path in data if path not in go],
-            "go": [ancient(path) for path in go],
-        },
+        inputs=inputs_of(rule, everything),
         outputs=[directory(path) if out.is_folder else path for path, out in zip(paths, rule.outputs, strict=True)],
-        parameters=parameters(rule),
+        parameters=parameters(rule) if rule.stage != "check" else lambda wildcards: "",
         constraints={wildcard: "|".join(map(re.escape, values(rule, wildcard))) for wildcard in rule.matrix},
         log=f"logs/{study(rule.dataset)}/{rule.name}{item}.log",
         benchmark=f"benchmarks/{study(rule.dataset)}/{rule.name}{item}.tsv",
@@ -129,3 +139,4 @@ DECLARED = rules()
 EVERYTHING = [path for rule in DECLARED for path in written_files(rule)]
 RULES = [snake_rule(rule, EVERYTHING) for rule in DECLARED]
 TARGETS = [path for rule in DECLARED if rule.stage in ("track", "table", "report") for path in written_files(rule)]
+CHECKS = [rule.command for rule in DECLARED if rule.stage == "check"]

@@ -77,6 +77,9 @@ def test_same_inputs(dvc_jobs: dict[str, Job], snake_jobs: dict[str, Job]) -> No
     """Where DVC depends on a folder that many stages write into, Snakemake lists the files."""
     everything = set().union(*(job.outputs for job in dvc_jobs.values()))
     for command, job in dvc_jobs.items():
+        if command.startswith("python stages/check.py"):
+            assert not snake_jobs[command].inputs, "Snakemake runs the check at every start instead"
+            continue
         written = {path for path in job.inputs if path in everything}
         for folder in job.inputs - written:
             written |= {path for path in everything if path.startswith(folder + "/")} or {folder}
