@@ -32,8 +32,9 @@ $(SET_UP): requirements.lock pyproject.toml
 repro: setup
 	dvc repro
 
+# One file of tests per process and one thread in each: two cores serve both.
 test: lint
-	python -m pytest -q
+	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile
 
 lint: setup
 	ruff check .

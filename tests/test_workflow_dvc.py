@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from archive_layout import write_layout
-from workflow import Project, Resumed, stages_run
+from workflow import Project, stages_run
 
 from mtinet.data import nyud
 
@@ -273,12 +273,3 @@ def test_mlflow_holds_a_run_per_experiment_and_seed(project: Project) -> None:
     assert len(client.get_metric_history(run.info.run_id, "loss")) == 2
     assert {data.dataset.name for data in run.inputs.dataset_inputs} == {"nyud train", "nyud val"}
     assert (project.folder / run.data.tags["weights"]).exists()
-
-
-def test_killed_in_the_middle_it_goes_on_and_ends_the_same(project: Project, resumed: Resumed) -> None:
-    """SIGKILL to all processes while a stage runs; the same command then finishes the rest."""
-    assert len(resumed.first) > 5
-    assert not resumed.first & resumed.second
-    project.run("git", "checkout", "-q", "HEAD~1")
-    project.run("dvc", "checkout", "--force")
-    assert resumed.project.outputs() == project.outputs()

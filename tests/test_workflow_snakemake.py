@@ -1,4 +1,4 @@
-"""`snakemake`, for real: the same bytes as `dvc repro`, and afterwards both have nothing to do."""
+"""`snakemake`, for real: the same bytes as an interrupted `dvc repro`, and then both have nothing to do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from workflow import Project, Resumed, stages_run
+from workflow import Project, Resumed, interrupted, stages_run
 
 pytestmark = pytest.mark.orchestrator
 
@@ -16,6 +16,20 @@ def after_snakemake(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project.copy(tmp_path_factory.mktemp("snakemake"))
     project.run("snakemake", "--cores", "2", "--quiet", "all")
     return project
+
+
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory: pytest.TempPathFactory) -> Resumed:
+    """A project in which `dvc repro` was killed (SIGKILL, all processes) during a training and then repeated."""
+    project = Project.copy(tmp_path_factory.mktemp("resumed"))
+    first = interrupted(project, "train_nyud_multi_task", seconds=4)
+    return Resumed(project, first, stages_run(project.run("dvc", "repro")))
+
+
+def test_a_killed_repro_goes_on_where_it_was(resumed: Resumed) -> None:
+    assert len(resumed.first) > 5
+    assert "train_nyud_multi_task@hrnet18-mtl-0" in resumed.second
+    assert not resumed.first & resumed.second
 
 
 def test_same_bytes_and_then_both_have_nothing_to_do(after_snakemake: Project, resumed: Resumed) -> None:
