@@ -9,6 +9,8 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 export DVC_NO_ANALYTICS := true
 export PYTHONUNBUFFERED := 1
+# pip leaves the packages uncompiled (two thirds of its time); the first import of each must then write its bytecode.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup repro test lint pipeline lock clean
 .DEFAULT_GOAL := help
