@@ -85,7 +85,7 @@ class Project:
             for out in stage["outs"]:
                 path = self.folder / out["path"]
                 for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-                    if file.is_file():
+                    if file.is_file() and file.name != ".snakemake_timestamp":
                         found[file.relative_to(self.folder).as_posix()] = file.read_bytes()
         return found
 
