@@ -217,7 +217,7 @@ def blind(dataset: str) -> Rule:
         dataset,
         inputs=tuple(paths.packed(STUDY, dataset, split) for split in ("train", "val")),
         outputs=(out(paths.blind(STUDY, dataset), git=True, metric=True),),
-        params=(*study_params(dataset), f"datasets.{dataset}.tasks", *task_entries(dataset)),
+        params=(*study_params(dataset), "compute", f"datasets.{dataset}.tasks", *task_entries(dataset)),
         code=code_of("blind", *metric_modules(dataset)),
     )
 

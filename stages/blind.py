@@ -1,6 +1,9 @@
 """Score the two predictors that see no image: the best constant and the per-position prior."""
 
-from mtinet import config, files, paths, stage
+from mtinet import config, files, paths, stage  # isort: skip  (before torch: sets GOMP_SPINCOUNT)
+
+import torch
+
 from mtinet.data.packed import PackedSplit
 from mtinet.evaluation.blind import blind
 
@@ -11,6 +14,7 @@ def main() -> None:
         params = config.load()
         study = params.study_name(dataset)
         target = paths.blind(study, dataset)
+        torch.set_num_threads(params.compute.threads)  # orchestrators set others, and sums depend on them
         with stage.reporting_errors(in_git=[target]):
             train, val = (PackedSplit(paths.packed(study, dataset, split)) for split in ("train", "val"))
             classes = {name: params.channels(dataset, name) for name in params.datasets[dataset].tasks}
