@@ -12,11 +12,12 @@ export PYTHONUNBUFFERED := 1
 # pip leaves the packages uncompiled (two thirds of its time); the first import of each must then write its bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup repro test lint pipeline lock clean
+.PHONY: setup repro commit test lint pipeline lock
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make repro     set up, then regenerate every table (dvc repro)"
+	@echo "make commit    take a Snakemake run's results into DVC's cache, once they are verified"
 	@echo "make test      set up, then lint, type-check and test"
 	@echo "make pipeline  write dvc.yaml anew from pipeline/rules.py"
 	@echo "make lock      write requirements.lock anew from the installed packages"
@@ -35,6 +36,9 @@ repro: setup
 	dvc repro
 	@python -c 'from mtinet import config, paths; params = config.load(); \
 		[print("Report:", paths.page(params.study_name(name)).absolute()) for name in params.datasets]'
+
+commit: setup
+	python -m pipeline.commit
 
 # One file of tests per process and one thread in each: two cores serve both.
 test: lint

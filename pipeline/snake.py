@@ -127,7 +127,7 @@ def snake_rule(rule: Rule, everything: list[str]) -> SnakeRule:
         parameters=parameters(rule) if rule.stage != "check" else lambda wildcards: "",
         constraints={wildcard: "|".join(map(re.escape, values(rule, wildcard))) for wildcard in rule.matrix},
         log=f"logs/{study(rule.dataset)}/{rule.name}{item}.log",
-        benchmark=f"benchmarks/{study(rule.dataset)}/{rule.name}{item}.tsv",
+        benchmark=f"logs/{study(rule.dataset)}/{rule.name}{item}.tsv",
         threads=threads,
         gpu=int(rule.uses_gpu),
         local=rule.stage in LOCAL_STAGES,

@@ -15,7 +15,9 @@ def check(params: Params, dataset: str) -> dict[str, str]:
         for name, experiment in experiments.items():
             try:
                 options = models.check_options(method, experiment.options, experiment.tasks, experiment.auxiliary)
-                models.check_backbone(experiment.backbone, params.scale(dataset).pretrained, options)
+                models.check_backbone(
+                    experiment.backbone, params.scale(dataset).pretrained_for(experiment.backbone), options
+                )
             except UserError as error:
                 raise UserError(f"experiments.{dataset}.{method}.{name}: {error}") from None
     source = params.study.source[dataset]

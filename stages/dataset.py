@@ -3,17 +3,34 @@
 from pathlib import Path
 
 from mtinet import config, files, paths, stage
-from mtinet.config import Params
+from mtinet.config import Archive, Params
 from mtinet.data import archives, cards, scene_set
+from mtinet.errors import UserError
 
 
-def fill(params: Params, dataset: str, work: Path) -> None:
-    """Put the whole data set into `work`, continuing an interrupted attempt."""
+def fill(params: Params, dataset: str, work: Path) -> str | None:
+    """Put the whole data set into `work`, continuing an interrupted attempt; returns an archive file's SHA-256."""
     if params.study.source[dataset] == "scenes":
         scene_set.write_scenes(work, params.scale(dataset).scenes, workers=params.compute.threads)
-    else:
-        archives.fetch(params.datasets[dataset].archive, work, dataset)
-        cards.check_archive(work, dataset)
+        return None
+    archive = params.datasets[dataset].archive
+    digest = archives.fetch(archive, work, dataset)
+    check_first_use(archive, digest, paths.card(params.study_name(dataset), dataset), dataset)
+    cards.check_archive(work, dataset)
+    return digest
+
+
+def check_first_use(archive: Archive, digest: str | None, card_path: Path, dataset: str) -> None:
+    """Raise UserError when the archive file is another than the one that the earlier card records.
+
+    Nobody publishes a digest: the first one seen is what later ones are held against, unless one is declared.
+    """
+    known = files.read_json(card_path).get("archive_sha256") if card_path.exists() else None
+    if archive.sha256 is None and digest is not None and known not in (None, digest):
+        raise UserError(
+            f"the archive of {dataset} has SHA-256 {digest}, {card_path} recorded {known} on first use; set"
+            f" datasets.{dataset}.archive.sha256 in {paths.PARAMS} to the one that you trust"
+        )
 
 
 def publish(work: Path, raw: Path, card: dict[str, object], card_path: Path) -> None:
@@ -39,10 +56,10 @@ def main() -> None:
                 "scenes": params.scale(dataset).scenes.model_dump(),
                 "archive": params.datasets[dataset].archive.model_dump(),
             }
-            made_of = {"dataset": dataset, source: declared[source], "code": stage.code_hash()}
+            made_of = {"dataset": dataset, source: declared[source], "code": stage.code_hash(stage.code_files())}
             work = paths.unfinished("dataset", files.digest_of(made_of))
-            fill(params, dataset, work)
-            publish(work, raw, cards.make_card(work, dataset, source), card_path)
+            digest = fill(params, dataset, work)
+            publish(work, raw, cards.make_card(work, dataset, source) | {"archive_sha256": digest}, card_path)
 
 
 if __name__ == "__main__":

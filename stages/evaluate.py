@@ -5,7 +5,7 @@ import numpy as np
 from mtinet import config, files, paths, stage
 from mtinet.data.packed import PackedSplit
 from mtinet.evaluation import scoring
-from mtinet.training import checkpoints, loop
+from mtinet.training import checkpoints, loop, provenance
 from mtinet.training.run import Run
 
 
@@ -15,8 +15,9 @@ def evaluate(run: Run, device_name: str) -> None:
     device = loop.device_of(device_name)
     loop.prepare_torch(run)
     model = loop.build_model(run).to(device)
-    checkpoints.load_weights(paths.weights(*run.location), model)
     manifest = files.read_json(paths.manifest(*run.location))
+    provenance.check_weights(manifest, paths.weights(*run.location))
+    checkpoints.load_weights(paths.weights(*run.location), model)
     scores = scoring.score(
         model, split, main=run.experiment.tasks, auxiliary=run.experiment.auxiliary, classes=run.channels,
         size=(run.scale.input.height, run.scale.input.width), batch_size=run.scale.batch_size, device=device,
@@ -24,7 +25,7 @@ def evaluate(run: Run, device_name: str) -> None:
     metrics = {
         "dataset": run.dataset, "experiment": run.name, "seed": run.seed, "method": run.method,
         "backbone": run.experiment.backbone, "steps": manifest["steps"], "epochs": manifest["epochs"],
-        "images": len(split), **scores.summaries,
+        "images": len(split), "key": manifest["key"], "data_digest": split.digest, **scores.summaries,
     }  # fmt: skip
     for path, arrays in (
         (paths.statistics(*run.location), scores.statistics),

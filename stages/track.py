@@ -1,8 +1,11 @@
 """Mirror the final metrics of all runs into MLflow, where training began them; harmless to repeat."""
 
+import sys
+
 from mtinet import config, files, paths, stage
 from mtinet.config import Params
 from mtinet.data.packed import PackedSplit
+from mtinet.errors import UserError
 from mtinet.training import tracking
 
 
@@ -18,22 +21,32 @@ def figures(metrics: dict[str, dict[str, dict[str, float | None]]]) -> dict[str,
 
 
 def mirror(params: Params, dataset: str) -> dict[str, bool]:
-    """Per run whether its metrics are in MLflow now; what went wrong there is a warning, not an error."""
+    """Per run whether its metrics are in MLflow now; what went wrong there is a warning, not an error.
+
+    After the first failure no further run is tried: each would wait for a dead server anew.
+    """
     study = params.study_name(dataset)
     digest = PackedSplit(paths.packed(study, dataset, "val")).digest
-    done = {}
+    done: dict[str, bool] = {}
     for name, seed in params.runs(dataset):
         location = (study, dataset, name, seed)
         if not paths.metrics(*location).exists():
             continue
+        if not all(done.values()):
+            done[f"{name}/seed{seed}"] = False
+            continue
         manifest, metrics = files.read_json(paths.manifest(*location)), files.read_json(paths.metrics(*location))
+        if metrics["key"] != manifest["key"]:
+            raise UserError(
+                f"{paths.metrics(*location)} is of another training than {paths.manifest(*location)}; evaluate it again"
+            )
         tracker = tracking.Tracker(study, f"{dataset}/{name}/seed{seed}", manifest["key"])
         tracker.start(tracking.flat(manifest["config"]), {"dataset": dataset, "experiment": name})
         tracker.dataset(f"{dataset} val", digest, "evaluation")
         tracker.log(figures(metrics), manifest["steps"])
         tracker.tag({"metrics": str(paths.metrics(*location))})
         tracker.finish()
-        done[f"{name}/seed{seed}"] = tracker.run_id is not None
+        done[f"{name}/seed{seed}"] = not tracker.failed
     return done
 
 
@@ -43,7 +56,12 @@ def main() -> None:
         params = config.load()
         target = paths.tracked(params.study_name(dataset), dataset)
         with stage.reporting_errors(cached=[target]):
-            files.write_json(target, mirror(params, dataset))
+            done = mirror(params, dataset)
+            files.write_json(target, done)
+            if not all(done.values()):
+                missing = list(done.values()).count(False)
+                again = f"dvc repro --force --single-item track_{dataset}"
+                print(f"WARNING: {missing} runs are not in MLflow; once its store answers: {again}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ def train(run: Run, device_name: str) -> None:
     began = time.monotonic()
     split = PackedSplit(paths.packed(run.study, run.dataset, "train"))
     device = loop.device_of(device_name)
-    loop.check(run)  # imports the method, whose code belongs to the run's key
-    key = provenance.key(run, split)
-    tracker = tracking.Tracker(run.study, f"{run.dataset}/{run.name}/seed{run.seed}", key)
+    loop.check(run)  # imports the method, whose code belongs to the run's origin
+    origin = provenance.Origin.of(run, split, device)
+    tracker = tracking.Tracker(run.study, f"{run.dataset}/{run.name}/seed{run.seed}", origin.key)
     tracker.start(tracking.flat(run.config()), {"dataset": run.dataset, "experiment": run.name})
     tracker.dataset(f"{run.dataset} train", split.digest, "training")
 
@@ -26,7 +26,7 @@ def train(run: Run, device_name: str) -> None:
         figures = {name: value for name, value in row.items() if name not in ("epoch", "steps")}
         tracker.log(figures, int(row["steps"]))
 
-    folder = paths.unfinished("train", key)
+    folder = paths.unfinished("train", origin.key)
     try:
         model, history = loop.train(run, split, folder, device, report)
     except BaseException:
@@ -34,7 +34,8 @@ def train(run: Run, device_name: str) -> None:
         raise
     checkpoints.publish_weights(paths.weights(*run.location), model)
     provenance.write_history(paths.history(*run.location), history)
-    files.write_json(paths.manifest(*run.location), provenance.manifest(run, split, device, history, key))
+    manifest = provenance.manifest(origin, history, paths.weights(*run.location))
+    files.write_json(paths.manifest(*run.location), manifest)
     files.write_json(paths.timing(*run.location), provenance.timing(began, tracker.run_id))
     tracker.tag({"weights": str(paths.weights(*run.location)), "history": str(paths.history(*run.location))})
     tracker.finish()

@@ -77,7 +77,7 @@ def blind() -> dict[str, Any]:
 
 
 def conditions(**changes: Any) -> Conditions:
-    return Conditions(**({"source": "scenes", "scale": "laptop", "pretrained": "none", "device": "cpu"} | changes))
+    return Conditions(**({"source": "scenes", "scale": "laptop", "pretrained": ("none",), "device": "cpu"} | changes))
 
 
 def table2a(content: dict[str, Any] | None = None, **changes: Any) -> Table:

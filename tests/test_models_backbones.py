@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import urllib.error
 
 import pytest
@@ -85,13 +86,17 @@ def classifier_weights(name: str) -> dict[str, torch.Tensor]:
     return whole.state_dict()
 
 
+def with_digest(path) -> str:
+    return f"{path}#sha256={hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
 @pytest.mark.parametrize("name", [HRNET, "fpn/resnet18", "timm/resnet18"])
 @pytest.mark.parametrize("suffix", ["safetensors", "pth"])
 def test_weights_from_a_file(name, suffix, tmp_path):
     state, path = classifier_weights(name), tmp_path / f"weights.{suffix}"
     save_file(state, path) if suffix == "safetensors" else torch.save(state, path)
-    models.check_backbone(name, str(path))
-    backbone = build(name, pretrained=str(path))
+    models.check_backbone(name, with_digest(path))
+    backbone = build(name, pretrained=with_digest(path))
     loaded = {key.split(".", 1)[1].removeprefix("stages."): value for key, value in backbone.state_dict().items()}
     shared = [key for key in loaded if key in state]
     assert len(shared) > 50
@@ -115,7 +120,7 @@ def test_unfit_weights_are_one_error(name, how, tmp_path):
     path = tmp_path / "weights.pth"
     torch.save(broken(name, how), path)
     with pytest.raises(UserError, match=r"weights\.pth.*layer1") as caught:
-        models.check_backbone(name, str(path))
+        models.check_backbone(name, with_digest(path))
     assert "\n" not in str(caught.value)
 
 
@@ -125,7 +130,21 @@ def test_unreadable_weights_are_one_error(content, suffix, tmp_path):
     path = tmp_path / f"weights.{suffix}"
     path.write_bytes(content)
     with pytest.raises(UserError, match="weights"):
+        models.check_backbone(HRNET, with_digest(path))
+
+
+def test_a_file_with_other_content_than_its_digest_is_one_error(tmp_path):
+    """What params.yaml names determines the result: a file may not change under its name."""
+    path = tmp_path / "weights.pth"
+    torch.save(classifier_weights(HRNET), path)
+    named = with_digest(path)
+    models.check_backbone(HRNET, named)
+    digest = named.partition("=")[2]
+    with pytest.raises(UserError, match=rf"weights\.pth has SHA-256 {digest}, expected its SHA-256 behind its name"):
         models.check_backbone(HRNET, str(path))
+    path.write_bytes(b"other")
+    with pytest.raises(UserError, match=rf"expected SHA-256 {digest}; if it is the file you mean, write"):
+        models.check_backbone(HRNET, named)
 
 
 def test_a_missing_file_is_one_error():

@@ -80,7 +80,7 @@ def test_the_first_line_and_the_first_text_state_the_conditions():
 
 
 def test_the_first_line_stays_a_comment_whatever_the_file_is_called():
-    text = page(conditions=made.conditions(pretrained="a--><b>.pth"))
+    text = page(conditions=made.conditions(pretrained=("a--><b>.pth",)))
     assert text.splitlines()[0].count("-->") == 1
 
 

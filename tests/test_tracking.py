@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,15 @@ def test_a_resumed_run_continues_and_repeats_nothing(store: str) -> None:
     assert [metric.step for metric in history] == [10, 20, 30]
 
 
+def test_a_figure_that_changed_replaces_the_earlier_one(store: str) -> None:
+    """Evaluation may rerun without training: the run is the same, its step too, the figures are not."""
+    for value in (0.5, 0.7, 0.7, 0.4):
+        tracker = Tracker("scenes-smoke", "nyud/hrnet18-mti/seed0", "abc")
+        tracker.start({}, {})
+        tracker.log({"depth.rmse": value, "depth.rel": 0.1}, 90)
+        assert runs(store)[0].data.metrics == {"depth.rmse": value, "depth.rel": 0.1}
+
+
 def test_another_key_is_another_run(store: str) -> None:
     log_one("abc")
     log_one("def")
@@ -72,7 +83,29 @@ def test_a_store_that_cannot_be_opened_only_warns(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////dev/null/no/mlflow.db")
     tracker = log_one()
     assert tracker.run_id is None
-    assert "WARNING: MLflow tracking failed" in capsys.readouterr().err
+    assert tracker.failed
+    assert capsys.readouterr().err.count("WARNING: MLflow tracking failed") == 1
+
+
+def test_a_failure_after_the_start_is_known(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = log_one()
+    assert not tracker.failed
+    monkeypatch.setattr(tracker.client, "log_batch", lambda *args, **kwargs: 1 / 0)
+    tracker.log({"loss": 3.0}, 99)
+    assert tracker.failed
+
+
+def test_a_server_that_accepts_and_never_answers_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        began = time.monotonic()
+        assert log_one().failed
+    # Two attempts of a second each and the import, for seven calls; MLflow's own defaults take minutes.
+    assert time.monotonic() - began < 40
 
 
 def test_processes_that_open_a_fresh_store_at_once_all_pass(store: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from pathlib import Path
 from typing import Any
@@ -122,10 +123,14 @@ def test_weights_survive_the_way_through_the_file(tmp_path: Path) -> None:
         checkpoints.load_weights(tmp_path / "none.safetensors", model)
 
 
-def test_the_key_of_a_run_changes_with_all_that_determines_it() -> None:
+def key_of(run: Run, split: Any, device: str = "cpu") -> str:
+    return provenance.Origin.of(run, split, torch.device(device)).key
+
+
+def test_the_key_of_a_run_changes_with_all_that_determines_it(monkeypatch: pytest.MonkeyPatch) -> None:
     split = SyntheticSplit(4)
     keys = [
-        provenance.key(run, data)  # type: ignore[arg-type]
+        key_of(run, data)
         for run, data in [
             (make_run(), split),
             (make_run(epochs=4), split),
@@ -135,4 +140,16 @@ def test_the_key_of_a_run_changes_with_all_that_determines_it() -> None:
         ]
     ]
     assert all(first != second for first, second in itertools.combinations(keys, 2))
-    assert provenance.key(make_run(), split) == keys[0]  # type: ignore[arg-type]
+    assert key_of(make_run(), split) == keys[0]
+    monkeypatch.setattr(provenance, "version", lambda library: "9.9")
+    assert key_of(make_run(), split) != keys[0]
+
+
+def test_runs_that_differ_in_name_alone_do_not_share_unfinished_work() -> None:
+    run = make_run("hrnet18-mti")
+    assert key_of(run, SyntheticSplit(4)) != key_of(dataclasses.replace(run, name="twin"), SyntheticSplit(4))
+
+
+def test_a_batch_larger_than_the_split_is_one_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="batch_size is 4, expected at most the 3 training images"):
+        trained(make_run(), tmp_path, SyntheticSplit(3))

@@ -83,6 +83,17 @@ def test_every_stage_reads_only_what_it_declares(project: Project, notes: Path) 
                 assert inside or "/.part-" in path or "/timing.json" in path, f"{stage['cmd']} reads {path}"
 
 
+def test_every_stage_reads_only_the_parameters_it_declares(project: Project, notes: Path) -> None:
+    """A key that a stage reads without depending on it would leave a stale result when it changes."""
+    pairs = [(content, stage) for content, stage in noted(project, notes) if "check.py" not in stage["cmd"]]
+    assert any("compute.threads" in content["params"] for content, _ in pairs)
+    for content, stage in pairs:
+        depends = set(stage["params"]["params.yaml"])
+        for key in content["params"]:
+            inside = any(key == name or key.startswith(f"{name}.") or name.startswith(f"{key}.") for name in depends)
+            assert inside, f"{stage['cmd']} reads {key}, it depends on {sorted(depends)}"
+
+
 def test_the_table_is_there_with_all_its_rows(project: Project) -> None:
     lines = (project.folder / f"{TABLE}.md").read_text().splitlines()
     assert lines[0].startswith("Source: scenes (rendered rooms); scale: smoke")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -32,8 +33,36 @@ def test_a_killed_repro_goes_on_where_it_was(resumed: Resumed) -> None:
     assert not resumed.first & resumed.second
 
 
+def replaced(project: Project, path: str, old: str, new: str) -> str:
+    """Change a file's text; returns the text as it was."""
+    before = (project.folder / path).read_text()
+    assert old in before
+    (project.folder / path).write_text(before.replace(old, new, 1))
+    return before
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "complaint"),
+    [
+        ("params.yaml", "lr: 0.0001", "lr: 0.0003", "hrnet18-single-seg/seed0.json: config_hash is"),
+        ("src/mtinet/models/multi_task.py", "import", "# an edit\nimport", "hrnet18-mtl/seed0.json: code_hash is"),
+        ("src/mtinet/metrics/depth.py", "import", "# an edit\nimport", "snakemake has not finished"),
+        ("reports/scenes-smoke/metrics/nyud/hrnet18-mtl/seed0.json", '"key": "', '"key": "0', "another training"),
+    ],
+)
+def test_stale_results_are_not_committed(
+    after_snakemake: Project, path: str, old: str, new: str, complaint: str
+) -> None:
+    file = after_snakemake.folder / path
+    times = file.stat().st_atime_ns, file.stat().st_mtime_ns
+    before = replaced(after_snakemake, path, old, new)
+    assert complaint in after_snakemake.run("python", "-m", "pipeline.commit", fails=True)
+    file.write_text(before)
+    os.utime(file, ns=times)
+
+
 def test_same_bytes_and_then_both_have_nothing_to_do(after_snakemake: Project, resumed: Resumed) -> None:
-    after_snakemake.run("dvc", "commit", "--force")
+    after_snakemake.run("python", "-m", "pipeline.commit")
     assert "up to date" in after_snakemake.run("dvc", "status")
     assert stages_run(after_snakemake.run("dvc", "repro")) == set()
     assert "Nothing to be done" in after_snakemake.run("snakemake", "-n", "--cores", "2")

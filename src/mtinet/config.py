@@ -63,7 +63,18 @@ class Scale(Strict):
     batch_size: Positive
     lr_factor: Annotated[float, Field(gt=0)]
     augmentation: Augmentation
-    pretrained: str
+    pretrained: str | dict[str, str]
+
+    @model_validator(mode="after")
+    def enough_images(self) -> Scale:
+        """The last incomplete batch is dropped, so that one batch at least must be complete."""
+        if self.batch_size > self.scenes.train:
+            raise ValueError(f"batch_size: found {self.batch_size}, expected at most scenes.train, {self.scenes.train}")
+        return self
+
+    def pretrained_for(self, backbone: str) -> str:
+        """ImageNet weights of `backbone`: none, hub, or path and digest of a state dict."""
+        return self.pretrained if isinstance(self.pretrained, str) else self.pretrained.get(backbone, "none")
 
 
 class Archive(Strict):
@@ -162,6 +173,11 @@ class Params(Strict):
         """Experiment and seed of every run that is declared for `dataset`, in the order of the file."""
         methods = self.experiments.get(dataset, {})
         return [(name, seed) for experiments in methods.values() for name in experiments for seed in self.seeds]
+
+    def backbones(self, dataset: str) -> list[str]:
+        """Every backbone of the experiments of `dataset`, once, in the order of the file."""
+        methods = self.experiments.get(dataset, {}).values()
+        return list(dict.fromkeys(one.backbone for experiments in methods for one in experiments.values()))
 
     def experiment(self, dataset: str, name: str) -> tuple[str, Experiment]:
         """Method and declaration of the experiment `name`; raises UserError when it is not declared."""

@@ -35,7 +35,7 @@ def publish(source: Path, target: Path) -> None:
     """Move `source` to `target` on the same file system, replacing what stands there."""
     if source.is_dir() and target.exists():
         # A rename cannot replace a folder with content: step the old one aside first.
-        old = target.with_name(f".{target.name}.{os.getpid()}.old")
+        old = target.with_name(f".part-{os.getpid()}-old-{target.name}")
         target.rename(old)
         source.rename(target)
         remove(old)
@@ -91,10 +91,16 @@ def digest_of(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def digest_of_file(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def digest_of_files(files: Iterable[Path], root: Path) -> str:
     """SHA-256 over the sorted relative names and contents of `files`."""
     total = hashlib.sha256()
     for path in sorted(files):
         total.update(path.relative_to(root).as_posix().encode() + b"\0")
-        total.update(hashlib.sha256(path.read_bytes()).digest())
+        total.update(bytes.fromhex(digest_of_file(path)))
     return total.hexdigest()

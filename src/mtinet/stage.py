@@ -51,10 +51,17 @@ def restoring(cached: Sequence[Path], in_git: Sequence[Path]) -> list[str]:
     return ["The earlier result of this stage, should it be gone or changed, comes back with:", *lines] if lines else []
 
 
-def code_hash() -> str:
-    """SHA-256 over the project's source files that this process has imported, the stage's script included."""
-    root = Path(__file__).resolve().parents[2]
-    project = (f"{root}/src/", f"{root}/stages/")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def code_files() -> list[str]:
+    """The project's source files that this process has imported, the stage's script included, from ROOT, sorted."""
+    project = (f"{ROOT}/src/", f"{ROOT}/stages/")
     names = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    loaded = {Path(os.path.abspath(name)) for name in names if name}
-    return files.digest_of_files((path for path in loaded if str(path).startswith(project)), root)
+    loaded = {os.path.abspath(name) for name in names if name}
+    return sorted(Path(path).relative_to(ROOT).as_posix() for path in loaded if path.startswith(project))
+
+
+def code_hash(names: Sequence[str]) -> str:
+    """SHA-256 over the project's source files `names`; one that is gone counts as such."""
+    return files.digest_of_files((ROOT / name for name in names if (ROOT / name).exists()), ROOT)

@@ -1,6 +1,7 @@
 """Put on PYTHONPATH by a test: every Python process notes which project files it imported and opened.
 
-The notes go to $MTINET_NOTES as one JSON file per process: {"argv", "imported", "opened"}.
+The notes go to $MTINET_NOTES as one JSON file per process: {"argv", "imported", "opened", "params"}; the last are
+the keys of params.yaml that were read as attributes, those that its own validation reads left out.
 """
 
 import atexit
@@ -8,9 +9,12 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path.cwd()
 OPENED: set[str] = set()
+READ: list[tuple[Any, str]] = []
+VALIDATION = {"consistent", "_check_task", "_check_experiments", "enough_images"}
 
 
 def inside(path: object) -> str | None:
@@ -29,11 +33,48 @@ def note(event: str, args: tuple[object, ...]) -> None:
         path = inside(args[0]) if reads else None
         if path:
             OPENED.add(path)
+        if path == "params.yaml" and not READ:
+            watch_params(sys.modules["mtinet.config"].Strict)
+
+
+def watch_params(base: Any) -> None:
+    """From now on note every attribute that is read from a section of params.yaml."""
+    original = base.__getattribute__
+
+    def noting(self: Any, name: str) -> Any:
+        fields = type(self).__dict__.get("__pydantic_fields__", {})
+        if name in fields and sys._getframe(1).f_code.co_name not in VALIDATION:
+            READ.append((self, name))
+        return original(self, name)
+
+    base.__getattribute__ = noting
+
+
+def read_keys() -> list[str]:
+    """The noted attributes as keys of params.yaml, sections left out."""
+    places: dict[int, str] = {}
+
+    def walk(value: Any, place: str) -> None:
+        places[id(value)] = place
+        inner = value if isinstance(value, dict) else vars(value) if hasattr(type(value), "model_fields") else {}
+        for name, child in inner.items():
+            walk(child, f"{place}.{name}" if place else str(name))
+
+    noted = list(READ)
+    for section, _ in noted:
+        if type(section).__name__ == "Params":
+            walk(section, "")
+    keys = set()
+    for section, name in noted:
+        value = vars(section)[name]
+        if id(section) in places and not hasattr(type(value), "model_fields"):
+            keys.add(f"{places[id(section)]}.{name}".lstrip("."))
+    return sorted(keys)
 
 
 def write() -> None:
     imported = {inside(getattr(module, "__file__", None)) for module in list(sys.modules.values())}
-    content = {"argv": sys.argv, "imported": sorted(filter(None, imported)), "opened": sorted(OPENED)}
+    content = {"argv": sys.argv, "imported": sorted(filter(None, imported)), "opened": sorted(OPENED), "params": read_keys()}
     Path(os.environ["MTINET_NOTES"], f"{os.getpid()}.json").write_text(json.dumps(content))
 
 

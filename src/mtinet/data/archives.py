@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import hashlib
 import lzma
 import re
 import shutil
@@ -46,9 +45,8 @@ class Damaged(UserError):
 def fetch(archive: Archive, folder: Path, dataset: str) -> str | None:
     """Put the archive's layout folders into `folder`; returns the archive file's SHA-256, None for a folder.
 
-    The first of path, url and google_drive that is set is used. A finished download is kept in
-    `folder`/download, with its SHA-256 beside it, and used again unless it proves to be damaged. UserError
-    names the source and the way on.
+    The first of path, url and google_drive that is set is used. A finished download is kept (see `kept_download`)
+    and used again unless it proves to be damaged. UserError names the source and the way on.
     """
     for name in paths.RAW_FOLDERS:
         files.remove(folder / name)
@@ -58,16 +56,20 @@ def fetch(archive: Archive, folder: Path, dataset: str) -> str | None:
         return None
     if local is not None:
         return take(local, archive, folder, dataset)
-    kept = folder / "download" / "archive"
+    kept = kept_download(archive)
     if not kept.exists():
         download(archive, kept, dataset)
     try:
-        digest = take(kept, archive, folder, dataset)
+        return take(kept, archive, folder, dataset)
     except Damaged:
         files.remove(kept)
         raise
-    files.write_text(kept.with_name("archive.sha256"), f"{digest}  archive\n")
-    return digest
+
+
+def kept_download(archive: Archive) -> Path:
+    """Where the download of a URL or a Google Drive id stays, so that no later run asks the network for it again."""
+    source = {"url": archive.url} if archive.url else {"google_drive": archive.google_drive}
+    return paths.unfinished("download", files.digest_of(source)) / "archive"
 
 
 def take(path: Path, archive: Archive, folder: Path, dataset: str) -> str:
@@ -90,6 +92,8 @@ def take(path: Path, archive: Archive, folder: Path, dataset: str) -> str:
 def reachable(archive: Archive, dataset: str = "nyud") -> None:
     """Raise UserError unless the archive's file or folder is there, or its host offers it. Loads nothing."""
     local = local_path(archive, dataset)
+    if local is None and kept_download(archive).exists():
+        return
     if local is None:
         url, fields = archive.url or DRIVE, {} if archive.url else {"id": archive.google_drive or ""}
         with network(url, dataset), requests.Session() as session:
@@ -206,8 +210,7 @@ def network(url: str, dataset: str) -> Iterator[None]:
 
 def verified(path: Path, archive: Archive, dataset: str) -> str:
     """The SHA-256 of the file; raises Damaged when params.yaml expects another."""
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = files.digest_of_file(path)
     if archive.sha256 not in (None, digest):
         where = f"datasets.{dataset}.archive.sha256"
         raise Damaged(f"{path}: SHA-256 is {digest}, {where} expects {archive.sha256}; get the archive again")

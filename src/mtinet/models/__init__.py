@@ -38,7 +38,7 @@ def build(
     backbone: "library/name", e.g. timm/hrnet_w18_small_v2 or fpn/resnet18; see mtinet.models.backbones.
     tasks, auxiliary: task name -> channels of its output; auxiliary tasks exist in the front-end only.
     options: the method's switches; those left out have the defaults of its `Options`.
-    pretrained: ImageNet weights of the backbone: none | hub | path of a state dict.
+    pretrained: ImageNet weights of the backbone: none | hub | "path#sha256=.." of a state dict.
 
     The network takes images [B, 3, H, W], float32, sides multiples of 32, and returns Predictions.
     Raises UserError for anything that the caller can put right.

@@ -16,13 +16,13 @@ SOURCES = {"scenes": "rendered rooms", "archive": "the real data"}
 class Conditions:
     """What the first line of every table and page says.
 
-    `pretrained` is none, hub, or the path of a state dict, as in params.yaml; `detail` says in words what
-    the scale means; `machine` adds what else determines the bytes (threads, instruction set, precision).
+    `pretrained` are the backbones' choices, as in params.yaml: none, hub, file; `detail` says in words what the scale
+    means; `machine` adds what else determines the bytes (threads, instruction set, precision).
     """
 
     source: str
     scale: str
-    pretrained: str
+    pretrained: tuple[str, ...]
     device: str
     detail: str = ""
     machine: str = ""
@@ -38,7 +38,7 @@ class Conditions:
         return cls(
             source=source,
             scale=params.study.scale,
-            pretrained=scale.pretrained,
+            pretrained=tuple(sorted({scale.pretrained_for(backbone) for backbone in params.backbones(dataset)})),
             device=together(runs, "device") or f"{params.compute.device}, as asked for",
             detail=f"{images}{size}, {scale.epochs} epochs, batch {scale.batch_size}",
             machine=machine(runs),
@@ -62,7 +62,7 @@ class Conditions:
             found.append("the data are not the paper's")
         if self.scale != "paper":
             found.append("the training is not at the paper's scale")
-        if self.pretrained == "none":
+        if "none" in self.pretrained:
             found.append("the backbone is not pretrained on ImageNet")
         return found
 
@@ -71,7 +71,7 @@ class Conditions:
         parts = [
             f"Source: {self.source}" + (f" ({SOURCES[self.source]})" if self.source in SOURCES else ""),
             f"scale: {self.scale}" + (f" ({self.detail})" if self.detail else ""),
-            f"pretraining: {pretraining(self.pretrained)}",
+            f"pretraining: {' and '.join(map(pretraining, self.pretrained))}",
             f"device: {self.device}" + (f" ({self.machine})" if self.machine else ""),
         ]
         if self.seeds:
@@ -86,7 +86,7 @@ def pretraining(choice: str) -> str:
     """The choice in words; of a file only the name, since its folder concerns one machine only."""
     if choice in ("none", "hub"):
         return {"none": "none", "hub": "ImageNet (hub)"}[choice]
-    return f"ImageNet (file {Path(choice).name})"
+    return f"ImageNet (file {Path(choice.partition('#')[0]).name})"
 
 
 def together(runs: Iterable[Mapping[str, Any]], key: str) -> str:

@@ -24,7 +24,7 @@ def load(folder: Path) -> dict[str, Any] | None:
     path = folder / "last.pt"
     if not path.exists():
         return None
-    state: dict[str, Any] = torch.load(path, weights_only=True)
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return state
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from mtinet import models
 from mtinet.data.packed import PackedSplit
 from mtinet.errors import UserError
 from mtinet.losses import total_loss
+from mtinet.paths import PARAMS
 from mtinet.training import batches, checkpoints
 from mtinet.training.run import Run
 
@@ -26,9 +28,19 @@ History = list[dict[str, float]]
 
 
 def prepare_torch(run: Run) -> None:
-    """Fix what changes the bytes of a result: threads, algorithms, and the seed of the initial weights."""
+    """Fix what changes the bytes of a result: threads, algorithms, precision, and the seed of the initial weights.
+
+    On a CPU that makes the bytes the same each time. On a GPU some operations (the gradients of bilinear
+    upsampling and of the cross-entropy) have no deterministic version; torch warns of each.
+    """
     torch.set_num_threads(run.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # Without it the matrix products on a GPU differ from run to run; read when the first one is made.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    # float32 means float32: TF32, the default of convolutions, has the precision of 10 bits.
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
     torch.manual_seed(run.seed)
 
 
@@ -85,9 +97,14 @@ def train(
     Returns the model after the last epoch and one row per epoch: epoch, steps, lr, loss, and each part's mean.
     `on_epoch` gets every row, those before an interruption included. Raises UserError when a loss is not finite.
     """
+    if batches.steps_per_epoch(run, len(split)) == 0:
+        raise UserError(
+            f"{run.dataset} {run.name}: batch_size is {run.scale.batch_size}, expected at most the {len(split)}"
+            f" training images; lower it under scales in {PARAMS}"
+        )
     prepare_torch(run)
     # Convolutions on channels-last tensors are a third faster on a CPU, and on a GPU with tensor cores too.
-    model = build_model(run, run.scale.pretrained).to(device)
+    model = build_model(run, run.pretrained).to(device)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = optimizer_of(run, model)
     history = resume(folder, model, optimizer)

@@ -7,6 +7,8 @@ import platform
 import resource
 import subprocess
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +17,53 @@ import torch
 
 from mtinet import files
 from mtinet.data.packed import PackedSplit
-from mtinet.stage import code_hash
+from mtinet.errors import UserError
+from mtinet.stage import code_files, code_hash
 from mtinet.training.loop import History
 from mtinet.training.run import Run
 
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "opencv-python-headless")
 
 
-def key(run: Run, split: PackedSplit) -> str:
-    """SHA-256 of all that determines the run's result on this machine: configuration, code and data."""
-    return files.digest_of({"config": run.config(), "code": code_hash(), "data": split.digest})
+@dataclass(frozen=True)
+class Origin:
+    """What a run is made of, taken when it begins: code may be edited while it trains.
+
+    code: the project files it imports. environment: versions, precision, threads, device, instruction set.
+    """
+
+    run: Run
+    code: list[str]
+    code_hash: str
+    data_digest: str
+    environment: dict[str, Any]
+
+    @classmethod
+    def of(cls, run: Run, split: PackedSplit, device: torch.device) -> Origin:
+        code = code_files()
+        return cls(run, code, code_hash(code), split.digest, environment(run, device))
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of all that determines the result's bytes: configuration, code, data and environment."""
+        made_of = {"name": self.run.name, "config": self.run.config(), "code": self.code_hash}
+        return files.digest_of(made_of | {"data": self.data_digest, "environment": self.environment})
 
 
-def manifest(run: Run, split: PackedSplit, device: torch.device, history: History, key: str) -> dict[str, Any]:
-    """The manifest of a finished run, `key` as it was when the run began; deterministic."""
+def environment(run: Run, device: torch.device) -> dict[str, Any]:
+    """What else changes the bytes of a result: libraries, precision, threads, device, instruction set."""
+    return {
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+        "precision": "float32",
+        "threads": run.threads,
+        "device": device.type if device.type == "cpu" else torch.cuda.get_device_name(device),
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+def manifest(origin: Origin, history: History, weights: Path) -> dict[str, Any]:
+    """The manifest of a finished run with its published weights; deterministic."""
+    run = origin.run
     return {
         "dataset": run.dataset,
         "experiment": run.name,
@@ -36,17 +71,26 @@ def manifest(run: Run, split: PackedSplit, device: torch.device, history: Histor
         "method": run.method,
         "steps": int(history[-1]["steps"]),
         "epochs": len(history),
-        "key": key,
+        "key": origin.key,
         "config": run.config(),
         "config_hash": files.digest_of(run.config()),
-        "code_hash": code_hash(),
-        "data_digest": split.digest,
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
-        "precision": "float32",
-        "threads": run.threads,
-        "device": device.type,
-        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "code": origin.code,
+        "code_hash": origin.code_hash,
+        "data_digest": origin.data_digest,
+        "weights_digest": files.digest_of_file(weights),
+        **origin.environment,
     }
+
+
+def check_weights(manifest: Mapping[str, Any], weights: Path) -> None:
+    """Raise UserError unless the weights are those that the manifest was written for."""
+    if not weights.exists():
+        raise UserError(f"no weights at {weights}: train the run first, or get them with 'dvc pull'")
+    found = files.digest_of_file(weights)
+    if found != manifest["weights_digest"]:
+        raise UserError(
+            f"{weights} has SHA-256 {found}, its manifest expects {manifest['weights_digest']}; train the run again"
+        )
 
 
 def version(library: str) -> str | None:

@@ -55,13 +55,18 @@ class Run:
         return self.experiment.lr * self.scale.lr_factor
 
     @property
+    def pretrained(self) -> str:
+        """ImageNet weights of the backbone: none, hub, or path and digest of a state dict."""
+        return self.scale.pretrained_for(self.experiment.backbone)
+
+    @property
     def location(self) -> tuple[str, str, str, int]:
         """What the functions of mtinet.paths take to name this run's files."""
         return self.study, self.dataset, self.name, self.seed
 
     def config(self) -> dict[str, Any]:
         """Everything in params.yaml that determines the result, as plain data."""
-        scale = self.scale.model_dump(exclude={"scenes"})
+        scale = self.scale.model_dump(exclude={"scenes"}) | {"pretrained": self.pretrained}
         return {
             "dataset": self.dataset,
             "method": self.method,

@@ -9,31 +9,46 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec
 
 from filelock import FileLock
 
 TAG = "mtinet.run"  # config hash and seed: how a run is found again
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+# A server that does not answer must not hold up a training: MLflow would retry for minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+LOCK_TIMEOUT = 60.0  # seconds; a migration takes five
 
 
-def never_fatal(function: Callable[P, T]) -> Callable[P, T | None]:
-    """Tracking must never kill a training: report any failure in one line and go on without."""
+def warn(error: Exception) -> None:
+    """Say in one line on stderr that tracking failed."""
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    print(f"WARNING: MLflow tracking failed, going on without it ({reason})", file=sys.stderr)
 
-    @functools.wraps(function)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> T | None:
+
+def never_fatal(
+    method: Callable[Concatenate[Tracker, P], None],
+) -> Callable[Concatenate[Tracker, P], None]:
+    """Tracking must never kill a training: the first failure is reported in one line and ends the tracking.
+
+    Later calls do nothing: each would wait for a dead server anew.
+    """
+
+    @functools.wraps(method)
+    def guarded(self: Tracker, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        if self.failed:
+            return
         try:
-            return function(*args, **kwargs)
+            method(self, *args, **kwargs)
         except Exception as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            print(f"WARNING: MLflow tracking failed, going on without it ({reason})", file=sys.stderr)
-            return None
+            self.failed = True
+            warn(error)
 
     return guarded
 
@@ -51,26 +66,32 @@ def connect(experiment: str) -> Any:
         logging.getLogger(noisy).setLevel(logging.ERROR)
     Path(".cache").mkdir(exist_ok=True)
     # Processes that open a fresh SQLite file at once crash in its migration: one at a time.
-    with FileLock(".cache/mlflow.lock"):
+    with FileLock(".cache/mlflow.lock", timeout=LOCK_TIMEOUT):
         client = mlflow.MlflowClient(store())
         if client.get_experiment_by_name(experiment) is None:
             client.create_experiment(experiment)
     return client
 
 
-@never_fatal
 def initialise(experiment: str) -> None:
-    """Create the store and the MLflow experiment before any run needs them."""
-    connect(experiment)
+    """Create the store and the MLflow experiment before any run needs them; a failure is a warning."""
+    try:
+        connect(experiment)
+    except Exception as error:
+        warn(error)
 
 
 class Tracker:
-    """One run in MLflow, found again by its key; every method is safe to call whatever MLflow does."""
+    """One run in MLflow, found again by its key; every method is safe to call whatever MLflow does.
+
+    failed: whether anything went wrong so far; from then on nothing is tracked.
+    """
 
     def __init__(self, experiment: str, name: str, key: str) -> None:
         self.experiment, self.name, self.key = experiment, name, key
         self.client: Any = None
         self.run_id: str | None = None
+        self.failed = False
 
     @never_fatal
     def start(self, params: Mapping[str, Any], tags: Mapping[str, str]) -> None:
@@ -89,23 +110,26 @@ class Tracker:
 
     @never_fatal
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Log figures at a training step; a step that is already there (a resumed run) is not repeated."""
-        if self.run_id is None:
-            return
+        """Log figures at a training step.
+
+        What is already there (a resumed run, a repeated mirror) is not logged again; a figure that changed is,
+        and MLflow shows the newest one of a step.
+        """
         from mlflow.entities import Metric
 
-        known = {metric.step for metric in self.client.get_metric_history(self.run_id, next(iter(values)))}
-        if step in known:
+        named = {name.replace("@", "_at_"): float(value) for name, value in values.items()}
+        history = self.client.get_metric_history(self.run_id, next(iter(named)))
+        last = max((metric.step for metric in history), default=-1)
+        if step < last:
             return
+        latest = self.client.get_run(self.run_id).data.metrics if step == last else {}
         now = int(time.time() * 1000)
-        metrics = [Metric(name.replace("@", "_at_"), float(value), now, step) for name, value in values.items()]
-        self.client.log_batch(self.run_id, metrics=metrics)
+        new = [Metric(name, value, now, step) for name, value in named.items() if latest.get(name) != value]
+        self.client.log_batch(self.run_id, metrics=new)
 
     @never_fatal
     def dataset(self, name: str, digest: str, context: str) -> None:
         """Say which data the run used, without loading it."""
-        if self.run_id is None:
-            return
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         data = Dataset(name=name, digest=digest[:36], source_type="local", source=name)
@@ -115,16 +139,13 @@ class Tracker:
     @never_fatal
     def tag(self, tags: Mapping[str, str]) -> None:
         """Set tags, e.g. the paths of the run's files."""
-        if self.run_id is None:
-            return
         for name, value in tags.items():
             self.client.set_tag(self.run_id, name, value)
 
     @never_fatal
     def finish(self, status: str = "FINISHED") -> None:
         """Close the run: FINISHED or FAILED."""
-        if self.run_id is not None:
-            self.client.set_terminated(self.run_id, status)
+        self.client.set_terminated(self.run_id, status)
 
 
 def flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from mtinet.errors import UserError
+from mtinet.files import digest_of_file
 from mtinet.models.heads import Decoder
 
 LIBRARIES = "timm, fpn"
@@ -50,7 +51,7 @@ def build(name: str, *, strides: Sequence[int], fusion: Fusion, pretrained: str)
     check(name, pretrained, fusion)
     library, model = name.split("/", 1)
     module = library_module(library)
-    body, channels = module.build(model, tuple(strides), fusion, pretrained)
+    body, channels = module.build(model, tuple(strides), fusion, verified(pretrained))
     return Backbone(body, channels, module.DECODER)
 
 
@@ -60,8 +61,27 @@ def check(name: str, pretrained: str, fusion: Fusion) -> None:
     library_module(library).check(model)
     if fusion != "nearest" and not model.startswith("hrnet"):
         raise UserError(f"option 'hrnet_fusion': found {fusion} with {name}, expected an HRNet backbone")
-    if pretrained not in ("none", "hub") and not Path(pretrained).is_file():
-        raise UserError(f"pretrained: found '{pretrained}', expected none, hub or a state dict's file")
+    verified(pretrained)
+
+
+def verified(pretrained: str) -> str:
+    """`pretrained` as none, hub or a path, whose file has the SHA-256 named behind it: "x.pth#sha256=0123..".
+
+    The digest is required, so that a file with other content is another parameter and means another run.
+    """
+    if pretrained in ("none", "hub"):
+        return pretrained
+    path, _, expected = pretrained.partition("#sha256=")
+    if not Path(path).is_file():
+        raise UserError(f"pretrained: found '{path}', expected none, hub or a state dict's file")
+    found = digest_of_file(Path(path))
+    if found != expected:
+        wanted = f"SHA-256 {expected}" if expected else "its SHA-256 behind its name"
+        raise UserError(
+            f"pretrained: {path} has SHA-256 {found}, expected {wanted}; if it is the file you mean, write"
+            f" '{path}#sha256={found}'"
+        )
+    return path
 
 
 def library_module(library: str) -> ModuleType:
