@@ -74,7 +74,8 @@ def read_keys() -> list[str]:
 
 def write() -> None:
     imported = {inside(getattr(module, "__file__", None)) for module in list(sys.modules.values())}
-    content = {"argv": sys.argv, "imported": sorted(filter(None, imported)), "opened": sorted(OPENED), "params": read_keys()}
+    used = {"imported": sorted(filter(None, imported)), "opened": sorted(OPENED), "params": read_keys()}
+    content = {"argv": sys.argv, **used}
     Path(os.environ["MTINET_NOTES"], f"{os.getpid()}.json").write_text(json.dumps(content))
 
 
