@@ -2,7 +2,7 @@
 
 import time
 
-from mtinet import config, files, paths, stage
+from mtinet import config, files, losses, paths, stage
 from mtinet.data.packed import PackedSplit
 from mtinet.training import checkpoints, loop, provenance, tracking
 from mtinet.training.run import Run
@@ -14,6 +14,8 @@ def train(run: Run, device_name: str) -> None:
     split = PackedSplit(paths.packed(run.study, run.dataset, "train"))
     device = loop.device_of(device_name)
     loop.check(run)  # imports the method, whose code belongs to the run's key
+    for task in run.tasks:
+        losses.module(task)  # and its loss likewise
     key = provenance.key(run, split)
     tracker = tracking.Tracker(run.study, f"{run.dataset}/{run.name}/seed{run.seed}", key)
     tracker.start(tracking.flat(run.config()), {"dataset": run.dataset, "experiment": run.name})

@@ -20,7 +20,7 @@ from mtinet.tasks import registry
 
 PUBLISHED = Path(__file__).resolve().parents[1].parent / "shared" / "paper" / "published.yaml"
 DIGITS = {"seg": 0.01, "depth": 0.001}  # the last printed digit of a metric
-MODULES = ("segmentation", "depth", "normals", "edge_loss", "delta_m")
+MODULES = ("segmentation", "depth", "normals", "saliency", "edge_loss", "delta_m")
 
 
 def test_by_hand() -> None:
