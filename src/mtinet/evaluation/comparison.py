@@ -27,6 +27,7 @@ def compare(
       seeds, missing_seeds                 with and without a metrics file
       steps, epochs                        of training, None without a run
       metrics, auxiliary_metrics, initial  task (or "seg@4") -> metric -> mean over seeds; None without a run
+      exact                                means of the metrics against exact labels; absent without such
       std                                  of `metrics` over seeds (n - 1); None with fewer than two
       baseline                             main task -> its single-task experiment on this backbone, or None
       delta_m, delta_m_std                 of the mean metrics, in %; its std over seeds; None if not defined
@@ -115,6 +116,8 @@ def seeds_and_steps(
 def aggregated(runs: Sequence[Mapping[str, Any]]) -> dict[str, Metrics | None]:
     """Means of all kinds of metrics over the runs, and the standard deviation of the main tasks'."""
     means = {key: mean_of(kind, runs) for key, kind in KINDS.items()}
+    if any("exact" in run for run in runs):
+        means["exact"] = mean_of("exact", runs)
     return {**means, "std": over(runs, "tasks", stdev) if len(runs) > 1 else None}
 
 
