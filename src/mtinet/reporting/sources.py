@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +47,3 @@ def read_examples(path: Path) -> dict[str, Any]:
     """One run's examples: "ids" [K], "images", and per task "label_<task>" and "prediction_<task>"."""
     with np.load(path, allow_pickle=False) as stored:
         return dict(stored)
-
-
-def class_names(dataset: str) -> dict[str, tuple[str, ...]]:
-    """Per task with classes their names, in the order of the labels."""
-    classes: dict[str, tuple[str, ...]] = importlib.import_module(f"mtinet.data.{dataset}_classes").CLASSES
-    return classes
