@@ -262,6 +262,7 @@ def test_examples_hold_images_labels_and_predictions(model: Fake) -> None:
 def test_examples_of_several_sizes_are_filled_up_with_what_is_invalid(model: Fake) -> None:
     split, examples = Split(), score(model, examples=5).examples
     assert examples["images"].shape == (5, 26, 30, 3)
+    assert examples["sizes"].tolist() == [[20, 30], [26, 30], [20, 30], [26, 30], [20, 30]]
     assert np.array_equal(examples["images"][0, :20], split.image(0))
     assert (examples["images"][0, 20:] == 255).all()
     for name, invalid in {"seg": 255, "depth": 0, "normals": 0, "edge": 255}.items():

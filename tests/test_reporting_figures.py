@@ -13,6 +13,7 @@ from PIL import Image
 from skimage.color import deltaE_cie76, rgb2lab
 
 from mtinet.errors import UserError
+from mtinet.reporting import sources
 from mtinet.reporting.classes import Classes, classes_of
 from mtinet.reporting.curves import handles, look, panels
 from mtinet.reporting.drawing import NEUTRAL, draw
@@ -199,6 +200,21 @@ def test_images_may_differ_in_size(tmp_path):
     sizes = ((20, 30), (40, 30))
     panel({"a": made.examples(["seg"], sizes)}, {"A": "a"}, ["seg"], tmp_path / "panel.png", {"seg": TWO})
     assert Image.open(tmp_path / "panel.png").size[0] == 1012
+
+
+def test_examples_come_back_at_their_own_sizes(tmp_path):
+    """What the evaluation fills up is no pixel without a label, and not drawn as one."""
+    filled = np.full((2, 5, 7), 255, np.uint8)
+    filled[0, :5, :4], filled[1, :3, :7] = 1, 2
+    images = np.full((2, 5, 7, 3), 255, np.uint8)
+    sizes = np.array([[5, 4], [3, 7]])
+    np.savez(tmp_path / "a.npz", ids=np.array(["a", "b"]), sizes=sizes, images=images, label_seg=filled)
+    found = sources.read_examples(tmp_path / "a.npz")
+    assert sorted(found) == ["ids", "images", "label_seg"]
+    assert [label.shape for label in found["label_seg"]] == [(5, 4), (3, 7)]
+    assert [image.shape for image in found["images"]] == [(5, 4, 3), (3, 7, 3)]
+    assert [np.unique(label).tolist() for label in found["label_seg"]] == [[1], [2]]
+    panel({"a": found}, {"A": "a"}, ["seg"], tmp_path / "panel.png", {"seg": TWO})
 
 
 def test_a_panel_of_nothing_is_an_error(tmp_path):

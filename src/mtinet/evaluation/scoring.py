@@ -31,9 +31,10 @@ class Scores:
         the exact labels) only where the split has such for a main or auxiliary task.
     statistics: sufficient statistics per image, float64 [N, ...], under the same keys ("seg", "seg@4"), and
         "normals!exact" of those against the exact labels.
-    examples: "ids" [K], "images" uint8 [K, H, W, 3], and per main and auxiliary task "label_<task>" and
-        "prediction_<task>", [K, H, W] or [K, H, W, 3], at the stored size; smaller images are filled up
-        with white, labels and predictions with the invalid value. Empty without examples.
+    examples: "ids" [K], "sizes" int64 [K, 2] (height, width), "images" uint8 [K, H, W, 3], and per main and
+        auxiliary task "label_<task>" and "prediction_<task>", [K, H, W] or [K, H, W, 3], at the stored size;
+        smaller images are filled up with white, labels and predictions with the invalid value. Empty
+        without examples.
     """
 
     summaries: dict[str, dict[str, Summary]]
@@ -151,6 +152,7 @@ def pictures(
     if not shown:
         return {}
     arrays: dict[str, NDArray] = {"ids": np.array([split.ids[index] for index in shown], dtype=np.str_)}
+    arrays["sizes"] = np.array([split.image(index).shape[:2] for index in shown], dtype=np.int64)
     arrays["images"] = stacked([split.image(index) for index in shown], 255)
     for name, key in keys.items():
         invalid = task(name).invalid
