@@ -50,9 +50,7 @@ def blind(train: PackedSplit, val: PackedSplit, classes: Mapping[str, int]) -> d
     return result
 
 
-def score_prior(
-    val: PackedSplit, name: str, prior: Tensor, channels: int, label: str | None = None
-) -> Summary:
+def score_prior(val: PackedSplit, name: str, prior: Tensor, channels: int, label: str | None = None) -> Summary:
     """Metrics of predicting `prior` [1, C, h, w], brought to the size of each image, for all of `val`.
 
     label: which labels of `val` they are held against, by default those of the task `name`.
@@ -138,9 +136,7 @@ def saliency_priors(train: PackedSplit, name: str, grid: Size, channels: int) ->
     return binary_priors(train, name, grid, lambda share: 1 - share)
 
 
-def binary_priors(
-    train: PackedSplit, name: str, grid: Size, positive_weight: Callable[[float], float]
-) -> Priors:
+def binary_priors(train: PackedSplit, name: str, grid: Size, positive_weight: Callable[[float], float]) -> Priors:
     """The weighted mean of labels {0, 1}, overall and per position: probabilities, float32.
 
     positive_weight: from the overall share of positives to their weight w; that of negatives is 1 - w. Under a

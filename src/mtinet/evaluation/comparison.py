@@ -16,9 +16,7 @@ Metrics = dict[str, dict[str, float | None]]
 KINDS = {"metrics": "tasks", "auxiliary_metrics": "auxiliary", "initial": "initial"}
 
 
-def compare(
-    params: Params, dataset: str, read: Callable[[str, int], dict[str, Any] | None]
-) -> dict[str, Any]:
+def compare(params: Params, dataset: str, read: Callable[[str, int], dict[str, Any] | None]) -> dict[str, Any]:
     """All declared experiments of `dataset` side by side, missing ones included.
 
     read(experiment, seed) gives a run's metrics file, None where there is none. Returns "dataset", "study",
@@ -77,18 +75,14 @@ def runs_of(
     return runs
 
 
-def baseline_of(
-    experiment: Experiment, declared: Mapping[str, tuple[str, Experiment]]
-) -> dict[str, str | None]:
+def baseline_of(experiment: Experiment, declared: Mapping[str, tuple[str, Experiment]]) -> dict[str, str | None]:
     """The single-task experiment on the same backbone for every main task, the first declared; or None."""
     return {
         name: next(
             (
                 other
                 for other, (method, candidate) in declared.items()
-                if method == "single_task"
-                and candidate.backbone == experiment.backbone
-                and candidate.tasks == [name]
+                if method == "single_task" and candidate.backbone == experiment.backbone and candidate.tasks == [name]
             ),
             None,
         )

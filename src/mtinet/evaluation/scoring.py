@@ -130,8 +130,7 @@ def summarized(
     """The metrics of every kind of prediction, as in Scores.summaries."""
     kinds = {"tasks": main, "auxiliary": auxiliary, "initial": [key for key in statistics if "@" in key]}
     found = {
-        kind: {key: metrics.summarize(task_of(key), statistics[key]) for key in keys}
-        for kind, keys in kinds.items()
+        kind: {key: metrics.summarize(task_of(key), statistics[key]) for key in keys} for kind, keys in kinds.items()
     }
     exact = [key.removesuffix(MARK) for key in statistics if key.endswith(MARK)]
     if exact:

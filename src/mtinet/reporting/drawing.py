@@ -16,9 +16,7 @@ NEUTRAL = (128, 128, 128)
 DEPTH_COLOURS = "viridis"  # even steps in lightness: also read in grey, and by colour-blind eyes
 
 
-def draw(
-    task: str, array: NDArray, limits: Limits | None = None, classes: Classes | None = None
-) -> NDArray[np.uint8]:
+def draw(task: str, array: NDArray, limits: Limits | None = None, classes: Classes | None = None) -> NDArray[np.uint8]:
     """Draw one map of `task` as RGB, uint8 [H, W, 3]; invalid pixels are NEUTRAL.
 
     `array`: classes as integers [H, W]; depth in metres, floating point [H, W]; normals as unit vectors
@@ -30,9 +28,7 @@ def draw(
     entry = tasks.task(task)
     expected = 3 if entry.draw == "normals" else 2
     if array.ndim != expected or (expected == 3 and array.shape[2] != 3):
-        raise ValueError(
-            f"a map of '{task}' has shape [H, W{', 3' if expected == 3 else ''}], not {array.shape}"
-        )
+        raise ValueError(f"a map of '{task}' has shape [H, W{', 3' if expected == 3 else ''}], not {array.shape}")
     valid = valid_pixels(array, entry.invalid)
     if entry.draw == "palette":
         if classes is None:

@@ -77,9 +77,7 @@ def panel(
         canvas.save(figure, path)
 
 
-def block(
-    task: str, examples: Mapping[str, Examples], rows: Rows, classes: Classes | None = None
-) -> list[Strip]:
+def block(task: str, examples: Mapping[str, Examples], rows: Rows, classes: Classes | None = None) -> list[Strip]:
     """The strips of one task: heading, image, label, one prediction per row, and the key to the colours."""
     sources = {name: run if isinstance(run, str) else run.get(task) for name, run in rows.items()}
     holders = [run for run in examples.values() if f"label_{task}" in run]
@@ -106,9 +104,7 @@ def block(
     return [*strips, key(task, maps, limits, classes)]
 
 
-def prediction(
-    examples: Mapping[str, Examples], experiment: str | None, task: str
-) -> tuple[list[NDArray] | None, str]:
+def prediction(examples: Mapping[str, Examples], experiment: str | None, task: str) -> tuple[list[NDArray] | None, str]:
     """A row's predictions, one per image, or None and the reason in words."""
     if experiment is None:
         return None, "does not predict it"
