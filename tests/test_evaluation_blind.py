@@ -42,7 +42,7 @@ class Split:
         normals = (normals / np.linalg.norm(normals, axis=-1, keepdims=True)).astype(np.float32)
         seg = (2 * place + 2 * generator.random((height, width))).astype(np.uint8)
         edge = (generator.random((height, width)) < 0.3 * place).astype(np.uint8)
-        sal = (generator.random((height, width)) < 0.1 + 0.8 * (place > 0.6)).astype(np.uint8)
+        sal = (generator.random((height, width)) < 0.01 + 0.4 * (place > 0.7)).astype(np.uint8)
         invalid = generator.random((height, width)) < 0.3
         invalid[0, 0] = True
         depth[invalid], normals[invalid], seg[invalid], edge[invalid], sal[invalid] = 0, 0, 255, 255, 255
