@@ -94,6 +94,12 @@ def metric_modules(dataset: str) -> list[str]:
     return [f"src/mtinet/metrics/{registry()[name].statistics}.py" for name in tasks]
 
 
+def loss_modules(dataset: str) -> list[str]:
+    """The modules of the losses of the dataset's tasks, imported by the name in the registry."""
+    tasks = declared()["datasets"][dataset]["tasks"]
+    return [f"src/mtinet/losses/{registry()[name].loss}.py" for name in tasks]
+
+
 def study_params(dataset: str) -> tuple[str, ...]:
     return (f"study.source.{dataset}", "study.scale")
 
@@ -173,7 +179,7 @@ def train(dataset: str, method: str) -> Rule:
             f"experiments.{dataset}.{method}.{{exp}}",
             *task_entries(dataset),
         ),
-        code=code_of("train", *BACKBONES, f"src/mtinet/models/{method}.py"),
+        code=code_of("train", *BACKBONES, f"src/mtinet/models/{method}.py", *loss_modules(dataset)),
         arguments=("--experiment {exp}", "--seed {seed}"),
         method=method,
         matrix={"exp": f"experiments.{dataset}.{method}", "seed": "seeds"},

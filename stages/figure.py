@@ -5,6 +5,7 @@ from pathlib import Path
 from mtinet import config, files, paths, stage
 from mtinet.config import Params
 from mtinet.reporting import figures, sources
+from mtinet.reporting.classes import classes_of
 
 PANEL_METHODS = {"MTL": "multi_task", "PAD-Net": "pad_net", "MTI-Net": "mti_net"}
 
@@ -23,8 +24,8 @@ def panel(params: Params, dataset: str, path: Path) -> None:
         label: list(methods[method])[-1] for label, method in PANEL_METHODS.items() if methods.get(method)
     }
     # Auxiliary normals are worth a look; edges thinner than a pixel of the panel are not.
-    tasks = [*single, *(name for name in ("normals",) if name in params.datasets[dataset].tasks)]
-    figures.panel(sources.examples(params, dataset), rows, tasks, path, sources.class_names(dataset))
+    tasks = list(dict.fromkeys([*single, *(name for name in ("normals",) if name in params.datasets[dataset].tasks)]))
+    figures.panel(sources.examples(params, dataset), rows, tasks, path, classes_of(dataset))
 
 
 FIGURES = {"curves": curves, "panel": panel}

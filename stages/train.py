@@ -13,7 +13,7 @@ def train(run: Run, device_name: str) -> None:
     began = time.monotonic()
     split = PackedSplit(paths.packed(run.study, run.dataset, "train"))
     device = loop.device_of(device_name)
-    loop.check(run)  # imports the method, whose code belongs to the run's origin
+    loop.check(run)  # imports the method and the losses, whose code belongs to the run's origin
     origin = provenance.Origin.of(run, split, device)
     tracker = tracking.Tracker(run.study, f"{run.dataset}/{run.name}/seed{run.seed}", origin.key)
     tracker.start(tracking.flat(run.config()), {"dataset": run.dataset, "experiment": run.name})

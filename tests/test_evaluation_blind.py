@@ -15,7 +15,7 @@ from mtinet import metrics
 from mtinet.evaluation import blind as module
 from mtinet.evaluation.blind import blind, common_size, on_grid
 
-CLASSES = {"seg": 4, "depth": 1, "normals": 3, "edge": 1}
+CLASSES = {"seg": 4, "depth": 1, "normals": 3, "edge": 1, "parts": 3, "sal": 1}
 SIDES = st.tuples(st.integers(1, 15), st.integers(1, 15))
 
 
@@ -42,10 +42,13 @@ class Split:
         normals = (normals / np.linalg.norm(normals, axis=-1, keepdims=True)).astype(np.float32)
         seg = (2 * place + 2 * generator.random((height, width))).astype(np.uint8)
         edge = (generator.random((height, width)) < 0.3 * place).astype(np.uint8)
+        sal = (generator.random((height, width)) < 0.01 + 0.4 * (place > 0.7)).astype(np.uint8)
         invalid = generator.random((height, width)) < 0.3
         invalid[0, 0] = True
-        depth[invalid], normals[invalid], seg[invalid], edge[invalid] = 0, 0, 255, 255
-        return {"seg": seg, "depth": depth, "normals": normals, "edge": edge}
+        depth[invalid], normals[invalid], seg[invalid], edge[invalid], sal[invalid] = 0, 0, 255, 255, 255
+        nobody = generator.random() < 0.4
+        parts = np.where(nobody, 255, np.minimum(seg, 2)).astype(np.uint8)
+        return {"seg": seg, "depth": depth, "normals": normals, "edge": edge, "parts": parts, "sal": sal}
 
 
 def pixels(split: Split, task: str) -> np.ndarray:
@@ -75,6 +78,9 @@ def test_constants_against_brute_force() -> None:
     share = pixels(TRAIN, "edge").mean()
     weighted = 0.95 * share / (0.95 * share + 0.05 * (1 - share))
     assert result["edge"] == pytest.approx(scored(VAL, "edge", np.full((6, 8), weighted)), rel=1e-6)
+    mode = Counter(pixels(TRAIN, "parts")[:, 0].tolist()).most_common(1)[0][0]
+    assert result["parts"] == scored(VAL, "parts", np.full((6, 8), mode))
+    assert result["sal"] == scored(VAL, "sal", np.full((6, 8), 0.5))
 
 
 def at_position(task: str, y: int, x: int) -> list:
@@ -102,6 +108,13 @@ def test_position_priors_against_brute_force() -> None:
     p = by_position("edge", lambda v: (sum(map(int, v)) + share) / (len(v) + 1), share)
     weighted = 0.95 * p / (0.95 * p + 0.05 * (1 - p))
     assert result["edge"] == pytest.approx(scored(VAL, "edge", weighted), rel=1e-6)
+    mode = Counter(pixels(TRAIN, "parts")[:, 0].tolist()).most_common(1)[0][0]
+    most = by_position("parts", lambda v: min(set(v), key=lambda c: (-v.count(c), c)), mode)
+    assert result["parts"] == scored(VAL, "parts", most)
+    share = pixels(TRAIN, "sal").mean()
+    p = by_position("sal", lambda v: (sum(map(int, v)) + share) / (len(v) + 1), share)
+    balanced = p * (1 - share) / (p * (1 - share) + (1 - p) * share)
+    assert result["sal"] == scored(VAL, "sal", balanced)
 
 
 @given(offset=st.floats(-3, 3).filter(lambda value: abs(value) > 1e-3))
@@ -119,6 +132,35 @@ def test_no_other_constant_has_a_lower_edge_loss_on_the_training_set(probability
     assert scored(TRAIN, "edge", np.full((6, 8), probability))["loss"] >= best - 1e-9
 
 
+@given(probability=st.floats(0, 1))
+@settings(max_examples=25, deadline=None)
+def test_no_other_constant_has_a_higher_saliency_miou(probability: float) -> None:
+    best = blind(TRAIN, VAL, {"sal": 1})["constant"]["sal"]["mIoU"]
+    assert scored(VAL, "sal", np.full((6, 8), probability))["mIoU"] <= best
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_saliency_of_one_class_alone_is_predicted_as_such(label: int) -> None:
+    uniform = Split(6, [(6, 8)] * 2)
+    for frame in uniform.frames:
+        frame["sal"][:] = label
+    result = blind(uniform, uniform, {"sal": 1})
+    assert result["constant"]["sal"]["mIoU"] == result["position"]["sal"]["mIoU"] == 1
+
+
+def test_exact_labels_get_scores_of_their_own_and_leave_the_others_as_they_are() -> None:
+    val = Split(2, [(6, 8)] * 3)
+    val.labels = (*CLASSES, "normals_exact", "sal_exact", "depth_exacting")
+    for frame, other in zip(val.frames, Split(7, [(6, 8)] * 3).frames, strict=True):
+        frame |= {f"{name}_exact": other[name] for name in ("normals", "sal")}
+    result, plain = blind(TRAIN, val, CLASSES), blind(TRAIN, VAL, CLASSES)
+    assert {key: result[key] for key in plain} == plain
+    exact = blind(TRAIN, Split(7, [(6, 8)] * 3), {"normals": 3, "sal": 1})
+    assert result["constant!exact"] == exact["constant"]
+    assert result["position!exact"] == exact["position"]
+    assert [*plain] == ["constant", "position"]
+
+
 def test_no_other_class_is_a_better_constant_on_the_training_set() -> None:
     best = blind(TRAIN, TRAIN, {"seg": 4})["constant"]["seg"]
     others = [scored(TRAIN, "seg", np.full((6, 8), label)) for label in range(4)]
@@ -131,6 +173,7 @@ def test_labels_that_follow_the_position_are_found_by_the_prior_and_not_by_the_c
     assert result["position"]["seg"]["mIoU"] > 1.5 * result["constant"]["seg"]["mIoU"]
     assert result["position"]["depth"]["rmse"] < 0.6 * result["constant"]["depth"]["rmse"]
     assert result["position"]["normals"]["mean_angle"] < 0.8 * result["constant"]["normals"]["mean_angle"]
+    assert result["position"]["sal"]["mIoU"] > 1.2 * result["constant"]["sal"]["mIoU"]
 
 
 def test_bands_of_rows_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:

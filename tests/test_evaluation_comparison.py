@@ -75,6 +75,20 @@ def test_means_and_deviations_over_seeds(result: dict[str, Any]) -> None:
     assert (row["seeds"], row["missing_seeds"], row["steps"], row["epochs"]) == ([0, 1], [], 125, 5)
 
 
+def test_metrics_against_exact_labels_are_passed_on_and_absent_without_such(result: dict[str, Any]) -> None:
+    def read(name: str, seed: int) -> dict[str, Any] | None:
+        found = metrics_file(name, seed)
+        if name == "mtl-a" and found is not None:
+            found["exact"] = {"normals": {"mean_angle": 20.0 + seed}}
+        return found
+
+    rows = compare(params([0, 1]), "nyud", read)["experiments"]
+    assert rows["mtl-a"]["exact"] == {"normals": {"mean_angle": 20.5}}
+    assert {**rows, "mtl-a": {key: value for key, value in rows["mtl-a"].items() if key != "exact"}} == result[
+        "experiments"
+    ]
+
+
 def test_delta_m_by_hand(result: dict[str, Any]) -> None:
     rows = result["experiments"]
     # Baselines: mIoU 0.40 (mean of 0.38 and 0.42), rmse 0.5. seg -5 %, depth -10 %.

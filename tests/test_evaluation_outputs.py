@@ -15,7 +15,7 @@ from PIL import Image
 
 from mtinet.evaluation.outputs import activate, at_size
 
-CHANNELS = {"seg": 5, "depth": 1, "normals": 3, "edge": 1}
+CHANNELS = {"seg": 5, "depth": 1, "normals": 3, "edge": 1, "parts": 7, "sal": 1}
 SIDES = st.tuples(st.integers(1, 12), st.integers(1, 12))
 
 
@@ -54,12 +54,13 @@ def test_labels_are_resized_as_pillow_does_where_no_centre_falls_between_two_pix
 @settings(max_examples=50, deadline=None)
 @given(small=SIDES, large=SIDES, seed=st.integers(0, 99))
 def test_others_are_bilinear_as_opencv_has_it(small: tuple[int, int], large: tuple[int, int], seed: int) -> None:
-    depth, edge, normals = (output(name, small, seed) for name in ("depth", "edge", "normals"))
+    depth, edge, normals, sal = (output(name, small, seed) for name in ("depth", "edge", "normals", "sal"))
     expected = cv2.resize(depth[0, 0].numpy(), large[::-1], interpolation=cv2.INTER_LINEAR)
     assert predict("depth", depth, large) == pytest.approx(expected, abs=1e-5)
-    probability = 1 / (1 + np.exp(-edge[0, 0].numpy()))  # before the resizing: not the same as after
-    expected = cv2.resize(probability, large[::-1], interpolation=cv2.INTER_LINEAR)
-    assert predict("edge", edge, large) == pytest.approx(expected, abs=1e-5)
+    for name, raw in (("edge", edge), ("sal", sal)):
+        probability = 1 / (1 + np.exp(-raw[0, 0].numpy()))  # before the resizing: not the same as after
+        expected = cv2.resize(probability, large[::-1], interpolation=cv2.INTER_LINEAR)
+        assert predict(name, raw, large) == pytest.approx(expected, abs=1e-5)
     planes = [cv2.resize(plane.numpy(), large[::-1], interpolation=cv2.INTER_LINEAR) for plane in normals[0]]
     vectors = np.stack(planes, axis=-1)
     expected = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)

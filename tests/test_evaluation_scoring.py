@@ -52,12 +52,12 @@ class Split:
 class Fake(nn.Module):
     """One 1x1 convolution per task, behind dropout that must be off while scoring."""
 
-    def __init__(self, main: list[str], auxiliary: list[str]) -> None:
+    def __init__(self, main: list[str], auxiliary: list[str], channels: dict[str, int] = CLASSES) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.main = main
         self.dropout = nn.Dropout(0.5)
-        self.heads = nn.ModuleDict({name: nn.Conv2d(3, CLASSES[name], 1) for name in main + auxiliary})
+        self.heads = nn.ModuleDict({name: nn.Conv2d(3, channels[name], 1) for name in main + auxiliary})
         self.batches: list[int] = []
 
     def forward(self, images: Tensor) -> Predictions:
@@ -81,23 +81,23 @@ def model() -> Fake:
     return Fake(["seg", "depth"], ["normals", "edge"])
 
 
-def brute_force(model: Fake, key: str) -> list[tuple[np.ndarray, np.ndarray]]:
+def brute_force(model: Fake, key: str, split: Split | None = None) -> list[tuple[np.ndarray, np.ndarray]]:
     """Predictions at the stored size and labels for one key, image by image."""
     name, _, stride = key.partition("@")
-    split, pairs = Split(), []
+    split, pairs = split or Split(), []
     for index in range(len(split)):
         image = torch.as_tensor(prepare_image(split.image(index), SIZE))[None]
         with torch.no_grad():
             predictions = model.eval()(image)
         raw = predictions.initial[int(stride)][name] if stride else predictions.final[name]
         size = split.image(index).shape[:2]
-        if name == "seg":
+        if name in ("seg", "parts"):
             rows, columns = (
                 ((np.arange(n) + 0.5) * m / n).astype(int) for n, m in zip(size, raw.shape[2:], strict=True)
             )
             prediction = raw[0].argmax(0).numpy()[rows][:, columns]
         else:
-            raw = raw.sigmoid() if name == "edge" else raw
+            raw = raw.sigmoid() if name in ("edge", "sal") else raw
             prediction = F.interpolate(raw, size=size, mode="bilinear")[0].permute(1, 2, 0).numpy()
         pairs.append((prediction.astype(np.float64), split.label(name, index)))
     return pairs
@@ -152,6 +152,84 @@ def test_every_kind_of_prediction_is_there_with_a_row_per_image(model: Fake) -> 
     assert all(len(rows) == 5 and rows.dtype == np.float64 for rows in scores.statistics.values())
 
 
+PASCAL = {"seg": 4, "parts": 3, "sal": 1, "edge": 1, "normals": 3}
+PASCAL_SIZES = [(20, 30), (30, 20), (26, 30), (13, 41), (20, 30)]
+
+
+class PascalSplit(Split):
+    """Five images of four sizes, upright ones among them; one without a person; exact normals and saliency."""
+
+    labels = (*PASCAL, "normals_exact", "sal_exact")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames = [self.frame(np.random.default_rng(9 + i), *size) for i, size in enumerate(PASCAL_SIZES)]
+        for i, frame in enumerate(self.frames):
+            generator, shape = np.random.default_rng(99 + i), frame["seg"].shape
+            frame["parts"] = generator.choice(np.array([0, 1, 2, 255], np.uint8), shape)
+            frame["sal"], frame["sal_exact"] = generator.choice(np.array([0, 1, 255], np.uint8), (2, *shape))
+            frame["normals_exact"] = -frame["normals"]
+        self.frames[3]["parts"][:] = 255
+
+
+def score_pascal(split: Split, main: list[str], auxiliary: list[str]) -> tuple[Fake, scoring.Scores]:
+    model = Fake(main, auxiliary, PASCAL)
+    return model, scoring.score(
+        model, split, main=main, auxiliary=auxiliary, classes=PASCAL, size=SIZE, batch_size=2,
+        device=torch.device("cpu"), examples=2,
+    )  # fmt: skip
+
+
+def test_five_tasks_on_images_of_any_size() -> None:
+    split = PascalSplit()
+    model, scores = score_pascal(split, [*PASCAL], [])
+    tasks = scores.summaries["tasks"]
+    for name in ("seg", "parts"):
+        pairs = brute_force(model, name, split)
+        guess, truth = (np.concatenate([pair[i][pair[1] != 255] for pair in pairs]) for i in (0, 1))
+        assert tasks[name]["mIoU"] == pytest.approx(jaccard_score(truth, guess, average="macro"), rel=1e-9)
+    per_threshold = []
+    for threshold in np.linspace(0.2, 0.9, 15):
+        values = []
+        for prediction, target in brute_force(model, "sal", split):
+            valid = target != 255
+            guess = prediction[..., 0][valid] > threshold
+            values.append(jaccard_score(target[valid], guess, zero_division=1))
+        per_threshold.append(np.mean(values))
+    assert tasks["sal"]["mIoU"] == pytest.approx(max(per_threshold), rel=1e-4)
+    assert not scores.statistics["parts"][3].any()
+    assert [rows.shape for rows in scores.statistics.values() if rows.shape[1:] == (15, 4)] == [(5, 15, 4)] * 4
+    assert scores.examples["images"].shape[1:3] == (30, 41)  # of images 1 and 3
+    assert scores.examples["prediction_sal"].max() == 255
+
+
+@pytest.mark.parametrize(("main", "auxiliary"), [([*PASCAL], []), (["seg", "sal"], ["normals"])])
+def test_distilled_tasks_are_scored_against_exact_labels_too(main: list[str], auxiliary: list[str]) -> None:
+    split, swapped = PascalSplit(), PascalSplit()
+    for frame in swapped.frames:
+        frame |= {"sal": frame["sal_exact"], "normals": frame["normals_exact"]}
+    scores, against_exact = (score_pascal(given, main, auxiliary)[1] for given in (split, swapped))
+    kinds = scores.summaries
+    assert set(kinds["exact"]) == {"sal", "normals"}
+    reference = against_exact.summaries["tasks"] | against_exact.summaries["auxiliary"]
+    for name, found in kinds["exact"].items():
+        assert found == reference[name] != (kinds["tasks"] | kinds["auxiliary"])[name]
+        assert np.array_equal(scores.statistics[f"{name}!exact"], against_exact.statistics[name])
+    assert kinds["exact"]["normals"]["mean_angle"] == pytest.approx(
+        180 - (kinds["tasks"] | kinds["auxiliary"])["normals"]["mean_angle"]
+    )
+
+
+def test_without_exact_labels_nothing_speaks_of_them() -> None:
+    split = PascalSplit()
+    split.labels = (*PASCAL, "depth_exact")
+    with_exact = score_pascal(PascalSplit(), [*PASCAL], [])[1]
+    scores = score_pascal(split, [*PASCAL], [])[1]
+    assert [*scores.summaries] == ["tasks", "auxiliary", "initial"]
+    assert scores.summaries == {kind: found for kind, found in with_exact.summaries.items() if kind != "exact"}
+    assert [key for key in with_exact.statistics if "!" not in key] == [*scores.statistics]
+
+
 def test_repeats_bit_for_bit_and_batches_make_no_difference(model: Fake) -> None:
     first, again, single = score(model), score(model), score(model, batch_size=1)
     assert model.batches == [2, 2, 1] * 2 + [1] * 5
@@ -184,6 +262,7 @@ def test_examples_hold_images_labels_and_predictions(model: Fake) -> None:
 def test_examples_of_several_sizes_are_filled_up_with_what_is_invalid(model: Fake) -> None:
     split, examples = Split(), score(model, examples=5).examples
     assert examples["images"].shape == (5, 26, 30, 3)
+    assert examples["sizes"].tolist() == [[20, 30], [26, 30], [20, 30], [26, 30], [20, 30]]
     assert np.array_equal(examples["images"][0, :20], split.image(0))
     assert (examples["images"][0, 20:] == 255).all()
     for name, invalid in {"seg": 255, "depth": 0, "normals": 0, "edge": 255}.items():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import subprocess
+import sys
+from dataclasses import dataclass, replace
 from math import exp, log, sqrt
 
 import numpy as np
@@ -54,16 +56,36 @@ def loop_edge(logits: np.ndarray, target: np.ndarray) -> float:
     return sum(terms) / len(terms) if terms else 0.0
 
 
-LOOPS = {"seg": loop_cross_entropy, "depth": loop_l1, "normals": loop_normals, "edge": loop_edge}
+def loop_balanced(logits: np.ndarray, target: np.ndarray) -> float:
+    positives = [i for i in np.ndindex(target.shape) if target[i] == 1]
+    negatives = [i for i in np.ndindex(target.shape) if target[i] == 0]
+    pixels = len(positives) + len(negatives)
+    if not pixels:
+        return 0.0
+    beta = len(negatives) / pixels
+    summed = sum(beta * log(1 + exp(-float(logits[i]))) for i in positives)
+    summed += sum((1 - beta) * log(1 + exp(float(logits[i]))) for i in negatives)
+    return summed / pixels
+
+
+LOOPS = {
+    "seg": loop_cross_entropy,
+    "depth": loop_l1,
+    "normals": loop_normals,
+    "edge": loop_edge,
+    "parts": loop_cross_entropy,
+    "sal": loop_balanced,
+}
+LABELS = ("seg", "parts")
 
 
 def example(task: str, shape: tuple[int, int, int], share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """A float64 output of 4 channels (seg) or the registry's, and a target with a share of invalid pixels."""
+    """A float64 output of 4 channels (labels) or the registry's, and a target with a share of invalid pixels."""
     batch, height, width = shape
     generator = np.random.default_rng(seed)
     invalid = generator.random((batch, 1, height, width)) < share
     output = 3 * generator.normal(size=(batch, registry()[task].channels or 4, height, width))
-    if task == "seg":
+    if task in LABELS:
         target = np.where(invalid, 255, generator.integers(0, 4, invalid.shape))[:, 0]
     elif task == "depth":
         target = np.where(invalid, 0.0, generator.uniform(0.5, 10, invalid.shape))
@@ -109,13 +131,13 @@ def test_invalid_pixels_get_no_gradient_and_valid_ones_do(task: str) -> None:
     output, target = example(task, (1, 4, 5), 0.5, seed=3)
     output.requires_grad_()
     losses.loss_of(task)(output, target).backward()
-    mark = {"seg": 255, "depth": 0, "normals": 0, "edge": 255}[task]
+    mark = registry()[task].invalid
     invalid = (target.reshape(1, -1, 4, 5) == mark).all(dim=1)[0]
     touched = (output.grad != 0).any(dim=1)[0]
     assert torch.equal(touched, ~invalid)
 
 
-@pytest.mark.parametrize("task", ["seg", "depth", "edge"])
+@pytest.mark.parametrize("task", ["seg", "depth", "edge", "sal"])
 def test_singleton_channel_of_the_target_makes_no_difference(task: str) -> None:
     output, target = example(task, (2, 3, 4), 0.3, seed=4)
     flat, channel = target.reshape(2, 3, 4), target.reshape(2, 1, 3, 4)
@@ -124,22 +146,78 @@ def test_singleton_channel_of_the_target_makes_no_difference(task: str) -> None:
 
 def test_edge_loss_stays_finite_for_saturated_logits() -> None:
     logits = torch.tensor([[[[200.0, -200.0]]]], requires_grad=True)
-    loss = losses.edge_bce(logits, torch.tensor([[[[0, 1]]]]))
+    loss = losses.loss_of("edge")(logits, torch.tensor([[[[0, 1]]]]))
     loss.backward()
     assert loss.item() == pytest.approx((0.05 * 200 + 0.95 * 200) / 2)
     assert torch.isfinite(logits.grad).all()
 
 
+@pytest.mark.parametrize("size", [1e2, 1e30, 3e38])
+def test_balanced_loss_stays_finite_for_saturated_logits(size: float) -> None:
+    logits = torch.tensor([[[[size, -size, size, -size]]]], requires_grad=True)
+    loss = losses.loss_of("sal")(logits, torch.tensor([[[[0, 1, 1, 255]]]]))
+    loss.backward()
+    assert torch.isfinite(loss)
+    # One negative, two positives: beta = 1/3. The wrong negative and the one wrong positive err by `size`.
+    assert loss.item() / size == pytest.approx((2 / 3 + 1 / 3) / 3, rel=1e-6)
+    assert logits.grad.flatten().tolist() == pytest.approx([2 / 9, -1 / 9, 0, 0], abs=1e-6)
+
+
+def test_balanced_loss_by_hand() -> None:
+    # beta = 3/4: the positive weighs 3/4, the three negatives 1/4 each; everywhere p = 1/2, so ln 2.
+    target = torch.tensor([[[[1, 0], [0, 255]]], [[[0, 255], [255, 255]]]])
+    loss = losses.loss_of("sal")(torch.zeros(2, 1, 2, 2), target)
+    assert loss.item() == pytest.approx((3 / 4 + 3 / 4) * log(2) / 4)
+
+
+@given(shape=SHAPES, seed=SEEDS, logit=st.floats(-5, 5))
+@settings(max_examples=30, deadline=None)
+def test_balanced_classes_pull_equally_at_one_half(shape: tuple[int, int, int], seed: int, logit: float) -> None:
+    """What the balance is for: the best constant is p = 1/2, whatever the share of salient pixels."""
+    _, target = example("sal", shape, 0.3, seed)
+    constant = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    losses.loss_of("sal")(constant.expand(target.shape), target).backward()
+    assert constant.grad.item() == pytest.approx(0, abs=1e-12)
+    other = losses.loss_of("sal")(torch.full(target.shape, logit, dtype=torch.float64), target)
+    assert other >= losses.loss_of("sal")(torch.zeros(target.shape, dtype=torch.float64), target) - 1e-12
+
+
+@pytest.mark.parametrize("task", LOOPS)
+def test_sums_and_counts_of_two_halves_make_the_loss_of_the_whole_batch(task: str) -> None:
+    output, target = example(task, (4, 3, 5), 0.4, seed=6)
+    module = losses.module(task)
+    halves = [module.sums(output[part], target[part]) for part in (slice(0, 1), slice(1, 4))]
+    summed, counts = (sum(pair) for pair in zip(*halves, strict=True))
+    assert module.combine(summed, counts).item() == pytest.approx(
+        losses.loss_of(task)(output, target).item(), rel=1e-12
+    )
+
+
 def test_normals_at_exactly_zero_keep_a_bounded_gradient() -> None:
     output = torch.zeros(1, 3, 1, 1, requires_grad=True)
-    losses.normals_l1(output, torch.tensor([0.0, 0.6, 0.8]).reshape(1, 3, 1, 1)).backward()
+    losses.loss_of("normals")(output, torch.tensor([0.0, 0.6, 0.8]).reshape(1, 3, 1, 1)).backward()
     assert output.grad.abs().max() <= 1e6
 
 
 def test_every_task_has_its_loss_and_an_unknown_task_is_one_clear_line() -> None:
-    assert {losses.loss_of(name).__name__ for name in registry()} <= set(losses.LOSSES)
+    for name, task in registry().items():
+        assert losses.module(name).__name__ == f"mtinet.losses.{task.loss}"
     with pytest.raises(UserError, match="unknown task 'sgm', expected one of seg, depth"):
         losses.loss_of("sgm")
+
+
+def test_an_unknown_loss_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(losses, "task", lambda name: replace(registry()["sal"], loss="balanced_bec"))
+    with pytest.raises(UserError, match=r"^task 'sal' in tasks.yaml: unknown loss 'balanced_bec', expected a module"):
+        losses.loss_of("sal")
+
+
+def test_a_loss_imports_no_other_loss() -> None:
+    """Trainings depend on the losses of their own tasks alone."""
+    code = "import sys; from mtinet import losses; losses.loss_of('seg'); print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    loaded = {name for name in found if name.startswith("mtinet.losses.")}
+    assert loaded == {"mtinet.losses.cross_entropy", "mtinet.losses.reduction"}
 
 
 @dataclass

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
+from mtinet.tasks import registry
 from pipeline import write_dvc
 from pipeline.imports import imported_files
 from pipeline.rules import ROOT, rules
@@ -126,6 +127,15 @@ def test_a_methods_file_is_a_dependency_of_that_methods_runs_alone() -> None:
                 path for path in rule.code if Path(path).stem in ("single_task", "multi_task", "pad_net", "mti_net")
             ]
             assert files == [f"src/mtinet/models/{rule.method}.py"], rule.name
+
+
+def test_a_training_depends_on_the_losses_of_its_datasets_tasks_alone() -> None:
+    datasets = yaml.safe_load((ROOT / "params.yaml").read_text())["datasets"]
+    for rule in rules():
+        if rule.stage == "train":
+            found = {Path(path).stem for path in rule.code if path.startswith("src/mtinet/losses/")}
+            used = {registry()[task].loss for task in datasets[rule.dataset]["tasks"]}
+            assert found == used | {"__init__", "reduction"}, rule.name
 
 
 def test_stages_never_import_the_orchestrators() -> None:

@@ -13,29 +13,46 @@ from PIL import Image
 from skimage.color import deltaE_cie76, rgb2lab
 
 from mtinet.errors import UserError
+from mtinet.reporting import sources
+from mtinet.reporting.classes import Classes, classes_of
 from mtinet.reporting.curves import handles, look, panels
-from mtinet.reporting.drawing import NEUTRAL, draw, palette
+from mtinet.reporting.drawing import NEUTRAL, draw
 from mtinet.reporting.figures import learning_curves, panel
 from mtinet.reporting.panels import block, prediction
 
 SOURCE = np.random.default_rng(1)
+ROOMS = classes_of("nyud")["seg"]
+TWO = Classes(("wall", "floor"), ("#102030", "#a0b0c0"))
 
 
-def test_palette_colours_are_far_apart_and_from_black_white_and_neutral():
-    colours = np.concatenate([palette(), [[0, 0, 0], [255, 255, 255], NEUTRAL]]).astype(np.uint8)
+def test_nyud_colours_are_far_apart_and_from_black_white_and_neutral():
+    palette = ROOMS.palette()
+    colours = np.concatenate([palette, [[0, 0, 0], [255, 255, 255], NEUTRAL]]).astype(np.uint8)
     lab = rgb2lab(colours)
-    assert palette().shape == (40, 3)
+    assert palette.shape == (40, 3)
     assert min(deltaE_cie76(one, other) for one, other in combinations(lab, 2)) > 25
 
 
 def test_classes_have_their_palette_colour():
     labels = SOURCE.integers(0, 40, (6, 7), dtype=np.uint8)
     labels[2, 3] = 255
-    image = draw("seg", labels)
+    image = draw("seg", labels, classes=ROOMS)
     for y in range(6):
         for x in range(7):
-            colour = NEUTRAL if labels[y, x] == 255 else tuple(palette()[labels[y, x]])
-            assert tuple(image[y, x]) == colour
+            colour = f"#{bytes(NEUTRAL).hex()}" if labels[y, x] == 255 else ROOMS.colours[labels[y, x]]
+            assert f"#{bytes(image[y, x]).hex()}" == colour
+
+
+def test_each_task_has_the_colours_of_its_own_classes():
+    labels = np.array([[0, 1, 2, 255]], dtype=np.uint8)
+    assert draw("parts", labels, classes=TWO)[0].tolist() == [
+        [16, 32, 48], [160, 176, 192], [16, 32, 48], list(NEUTRAL),
+    ]  # fmt: skip
+    assert (TWO.name(1), TWO.name(2), TWO.colour(2)) == ("floor", "class 2", "#102030")
+    with pytest.raises(ValueError, match="'parts' cannot be drawn without the colours"):
+        draw("parts", labels)
+    with pytest.raises(ValueError, match="2 classes, but 1 colours"):
+        Classes(("wall", "floor"), ("#102030",))
 
 
 def test_depth_follows_the_colour_scale_between_its_limits():
@@ -53,8 +70,9 @@ def test_normals_by_hand():
     ]  # fmt: skip
 
 
-def test_edges_are_dark_on_white_and_nothing_is_left_of_nan():
-    image = draw("edge", np.array([[0.0, 1.0, 255.0, np.nan]], dtype=np.float32))
+@pytest.mark.parametrize("task", ["edge", "sal"])
+def test_probabilities_are_dark_on_white_and_nothing_is_left_of_nan(task):
+    image = draw(task, np.array([[0.0, 1.0, 255.0, np.nan]], dtype=np.float32))
     assert image[0].tolist() == [[255] * 3, [0] * 3, list(NEUTRAL), list(NEUTRAL)]
     assert draw("depth", np.full((2, 2), np.nan))[0, 0].tolist() == list(NEUTRAL)
 
@@ -110,7 +128,7 @@ def test_same_bytes_twice_whatever_the_users_settings(suffix, tmp_path, monkeypa
         curves, rooms = tmp_path / f"{attempt}-curves.{suffix}", tmp_path / f"{attempt}-panel.{suffix}"
         monkeypatch.setitem(matplotlib.rcParams, "font.size", 9.0 if attempt == "a" else 23.0)
         learning_curves(HISTORIES, curves, LABELS)
-        panel(EXAMPLES, ROWS, ["seg", "depth", "normals"], rooms, {"seg": ["wall", "floor"]})
+        panel(EXAMPLES, ROWS, ["seg", "depth", "normals"], rooms, {"seg": TWO})
         written.append((curves.read_bytes(), rooms.read_bytes()))
     assert written[0] == written[1]
     assert len(list(tmp_path.iterdir())) == 4
@@ -134,7 +152,7 @@ def test_curves_without_any_run_still_say_what_is_missing(tmp_path):
 
 
 def test_panel_rows_are_image_truth_and_predictions():
-    strips = block("seg", EXAMPLES, ROWS, ["wall", "floor"])
+    strips = block("seg", EXAMPLES, ROWS, TWO)
     assert [strip.name for strip in strips[1:-1]] == [
         "Image",
         "Ground truth",
@@ -144,11 +162,11 @@ def test_panel_rows_are_image_truth_and_predictions():
     ]
     single = EXAMPLES["hrnet18-single-seg"]
     assert np.array_equal(strips[1].images[1], single["images"][1])
-    assert np.array_equal(strips[2].images[0], draw("seg", single["label_seg"][0]))
-    assert np.array_equal(strips[3].images[0], draw("seg", single["prediction_seg"][0]))
+    assert np.array_equal(strips[2].images[0], draw("seg", single["label_seg"][0], classes=TWO))
+    assert np.array_equal(strips[3].images[0], draw("seg", single["prediction_seg"][0], classes=TWO))
     assert strips[4].images == ()
     assert strips[4].words == "missing: hrnet18-mtl has not been evaluated"
-    assert np.array_equal(strips[5].images[1], draw("seg", EXAMPLES["hrnet18-mti-n"]["prediction_seg"][1]))
+    assert np.array_equal(strips[5].images[1], draw("seg", EXAMPLES["hrnet18-mti-n"]["prediction_seg"][1], classes=TWO))
 
 
 def test_panel_legend_has_the_classes_present():
@@ -157,9 +175,9 @@ def test_panel_legend_has_the_classes_present():
         "label_seg": labels,
         "prediction_seg": [labels[0] * 3, labels[0]],
     }
-    key = block("seg", {"a": run}, {"A": "a"}, ["wall", "floor"])[-1]
+    key = block("seg", {"a": run}, {"A": "a"}, TWO)[-1]
     assert [name for name, _ in key.classes] == ["floor", "class 3", "no label"]
-    assert key.classes[0][1] == "#" + bytes(palette()[1]).hex()
+    assert [colour for _, colour in key.classes] == ["#a0b0c0", "#a0b0c0", "#808080"]
 
 
 def test_depth_shares_one_scale_taken_from_the_labels():
@@ -180,8 +198,23 @@ def test_a_method_without_the_task_says_so():
 
 def test_images_may_differ_in_size(tmp_path):
     sizes = ((20, 30), (40, 30))
-    panel({"a": made.examples(["seg"], sizes)}, {"A": "a"}, ["seg"], tmp_path / "panel.png")
+    panel({"a": made.examples(["seg"], sizes)}, {"A": "a"}, ["seg"], tmp_path / "panel.png", {"seg": TWO})
     assert Image.open(tmp_path / "panel.png").size[0] == 1012
+
+
+def test_examples_come_back_at_their_own_sizes(tmp_path):
+    """What the evaluation fills up is no pixel without a label, and not drawn as one."""
+    filled = np.full((2, 5, 7), 255, np.uint8)
+    filled[0, :5, :4], filled[1, :3, :7] = 1, 2
+    images = np.full((2, 5, 7, 3), 255, np.uint8)
+    sizes = np.array([[5, 4], [3, 7]])
+    np.savez(tmp_path / "a.npz", ids=np.array(["a", "b"]), sizes=sizes, images=images, label_seg=filled)
+    found = sources.read_examples(tmp_path / "a.npz")
+    assert sorted(found) == ["ids", "images", "label_seg"]
+    assert [label.shape for label in found["label_seg"]] == [(5, 4), (3, 7)]
+    assert [image.shape for image in found["images"]] == [(5, 4, 3), (3, 7, 3)]
+    assert [np.unique(label).tolist() for label in found["label_seg"]] == [[1], [2]]
+    panel({"a": found}, {"A": "a"}, ["seg"], tmp_path / "panel.png", {"seg": TWO})
 
 
 def test_a_panel_of_nothing_is_an_error(tmp_path):

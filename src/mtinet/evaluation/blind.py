@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mtinet import metrics
 from mtinet.data.packed import PackedSplit
+from mtinet.evaluation.exact import MARK, exact_labels
 from mtinet.evaluation.outputs import at_size, nearest
 from mtinet.metrics.edge_loss import POSITIVE_WEIGHT
 from mtinet.tasks import task
@@ -31,23 +32,33 @@ def blind(train: PackedSplit, val: PackedSplit, classes: Mapping[str, int]) -> d
     """Metrics on `val` of both predictors fitted on `train`: "constant" and "position" -> task -> metrics.
 
     classes: channels of every task to predict, the number of classes where it has such. Where training
-    images differ in size, positions are those of the most frequent size, to which labels go by nearest.
+    images differ in size, positions are those of the most frequent size, to which labels go by nearest, and
+    from which the prior goes to each image's size as predictions do. Where `val` has exact labels of a task,
+    "constant!exact" and "position!exact" hold the metrics against them.
     """
     grid = common_size(train)
+    exact = exact_labels(val, list(classes))
     result: dict[str, dict[str, Summary]] = {"constant": {}, "position": {}}
     for name, channels in classes.items():
         constant, position = ESTIMATORS[task(name).statistics](train, name, grid, channels)
         for key, values in (("constant", constant[:, None, None]), ("position", position)):
-            result[key][name] = score_prior(val, name, torch.from_numpy(values)[None], channels)
+            prior = torch.from_numpy(values)[None]
+            result[key][name] = score_prior(val, name, prior, channels)
+            if name in exact:
+                found = score_prior(val, name, prior, channels, exact[name])
+                result.setdefault(f"{key}{MARK}", {})[name] = found
     return result
 
 
-def score_prior(val: PackedSplit, name: str, prior: Tensor, channels: int) -> Summary:
-    """Metrics of predicting `prior` [1, C, h, w], brought to the size of each image, for all of `val`."""
+def score_prior(val: PackedSplit, name: str, prior: Tensor, channels: int, label: str | None = None) -> Summary:
+    """Metrics of predicting `prior` [1, C, h, w], brought to the size of each image, for all of `val`.
+
+    label: which labels of `val` they are held against, by default those of the task `name`.
+    """
     rows: list[NDArray[np.float64]] = []
     prediction: NDArray = np.empty((0, 0))
     for index in range(len(val)):
-        target = val.label(name, index)
+        target = val.label(label or name, index)
         if prediction.shape[:2] != target.shape[:2]:
             prediction = at_size(name, prior, target.shape[:2])
         rows.append(metrics.per_image(name, prediction, target, channels))
@@ -112,10 +123,25 @@ def normals_priors(train: PackedSplit, name: str, grid: Size, channels: int) -> 
 
 
 def edge_priors(train: PackedSplit, name: str, grid: Size, channels: int) -> Priors:
-    """The mean label under the loss's own weights, overall and per position: probabilities, float32.
+    """The mean label under the loss's weights, w_pos for edges and 1 - w_pos for others: probabilities."""
+    return binary_priors(train, name, grid, lambda share: POSITIVE_WEIGHT)
 
-    Under a weighted cross-entropy the best constant is the weighted mean, w k / (w k + (1 - w) (n - k)). At
-    a position the overall share counts as one more image, lest a few hundred images make it certain.
+
+def saliency_priors(train: PackedSplit, name: str, grid: Size, channels: int) -> Priors:
+    """The mean label under the loss's weights, which balance both classes: probabilities.
+
+    The overall one is then 1/2. As a constant none scores better: between the least and the greatest
+    threshold each means everything below it and nothing above, of which the metric takes the better.
+    """
+    return binary_priors(train, name, grid, lambda share: 1 - share)
+
+
+def binary_priors(train: PackedSplit, name: str, grid: Size, positive_weight: Callable[[float], float]) -> Priors:
+    """The weighted mean of labels {0, 1}, overall and per position: probabilities, float32.
+
+    positive_weight: from the overall share of positives to their weight w; that of negatives is 1 - w. Under a
+    weighted cross-entropy the best constant is the weighted mean, w k / (w k + (1 - w) (n - k)). At a
+    position the overall share counts as one more image, lest a few hundred images make it certain.
     """
     total, counts = np.zeros(2), np.zeros((2, *grid))
     for label in labels(train, name):
@@ -123,14 +149,19 @@ def edge_priors(train: PackedSplit, name: str, grid: Size, channels: int) -> Pri
         resized = on_grid(label, grid)
         counts += np.stack([resized == 1, resized != IGNORED])
     share = total[0] / max(total[1], 1)
-    constant = weighted_share(np.array([share]))
-    return constant, weighted_share((counts[0] + share) / (counts[1] + 1))[None]
+    weight = positive_weight(share)
+    constant = weighted_share(np.array([share]), weight)
+    return constant, weighted_share((counts[0] + share) / (counts[1] + 1), weight)[None]
 
 
-def weighted_share(share: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The share of edges when each counts w_pos and every other pixel 1 - w_pos."""
-    edges, others = POSITIVE_WEIGHT * share, (1 - POSITIVE_WEIGHT) * (1 - share)
-    return np.asarray(edges / (edges + others), np.float32)
+def weighted_share(share: NDArray[np.float64], weight: float) -> NDArray[np.float32]:
+    """The share of positives when each counts `weight` and a negative 1 - weight.
+
+    Where that leaves nothing to count (only negatives, of weight 0, or only positives), it is `share`.
+    """
+    positives, negatives = weight * share, (1 - weight) * (1 - share)
+    both = positives + negatives
+    return np.divide(positives, both, out=share.copy(), where=both > 0).astype(np.float32)
 
 
 def labels(split: PackedSplit, name: str) -> Iterator[NDArray]:
@@ -158,4 +189,5 @@ ESTIMATORS: dict[str, Callable[[PackedSplit, str, Size, int], Priors]] = {
     "depth": depth_priors,
     "normals": normals_priors,
     "edge_loss": edge_priors,
+    "saliency": saliency_priors,
 }

@@ -16,9 +16,7 @@ Metrics = dict[str, dict[str, float | None]]
 KINDS = {"metrics": "tasks", "auxiliary_metrics": "auxiliary", "initial": "initial"}
 
 
-def compare(
-    params: Params, dataset: str, read: Callable[[str, int], dict[str, Any] | None]
-) -> dict[str, Any]:
+def compare(params: Params, dataset: str, read: Callable[[str, int], dict[str, Any] | None]) -> dict[str, Any]:
     """All declared experiments of `dataset` side by side, missing ones included.
 
     read(experiment, seed) gives a run's metrics file, None where there is none. Returns "dataset", "study",
@@ -27,6 +25,7 @@ def compare(
       seeds, missing_seeds                 with and without a metrics file
       steps, epochs                        of training, None without a run
       metrics, auxiliary_metrics, initial  task (or "seg@4") -> metric -> mean over seeds; None without a run
+      exact                                means of the metrics against exact labels; absent without such
       std                                  of `metrics` over seeds (n - 1); None with fewer than two
       baseline                             main task -> its single-task experiment on this backbone, or None
       delta_m, delta_m_std                 of the mean metrics, in %; its std over seeds; None if not defined
@@ -76,18 +75,14 @@ def runs_of(
     return runs
 
 
-def baseline_of(
-    experiment: Experiment, declared: Mapping[str, tuple[str, Experiment]]
-) -> dict[str, str | None]:
+def baseline_of(experiment: Experiment, declared: Mapping[str, tuple[str, Experiment]]) -> dict[str, str | None]:
     """The single-task experiment on the same backbone for every main task, the first declared; or None."""
     return {
         name: next(
             (
                 other
                 for other, (method, candidate) in declared.items()
-                if method == "single_task"
-                and candidate.backbone == experiment.backbone
-                and candidate.tasks == [name]
+                if method == "single_task" and candidate.backbone == experiment.backbone and candidate.tasks == [name]
             ),
             None,
         )
@@ -115,6 +110,8 @@ def seeds_and_steps(
 def aggregated(runs: Sequence[Mapping[str, Any]]) -> dict[str, Metrics | None]:
     """Means of all kinds of metrics over the runs, and the standard deviation of the main tasks'."""
     means = {key: mean_of(kind, runs) for key, kind in KINDS.items()}
+    if any("exact" in run for run in runs):
+        means["exact"] = mean_of("exact", runs)
     return {**means, "std": over(runs, "tasks", stdev) if len(runs) > 1 else None}
 
 

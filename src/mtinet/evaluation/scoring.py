@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mtinet import metrics
 from mtinet.data.packed import PackedSplit
 from mtinet.data.transforms import prepare_image
+from mtinet.evaluation.exact import MARK, exact_labels
 from mtinet.evaluation.outputs import activate, at_size
 from mtinet.models.interface import Predictions
 from mtinet.tasks import task
@@ -26,11 +27,14 @@ class Scores:
     """What `score` found.
 
     summaries: "tasks", "auxiliary" (task -> metrics) and "initial" ("seg@4" -> metrics of the front-end's
-        prediction at stride 4); a metric is None where nothing was valid.
-    statistics: sufficient statistics per image, float64 [N, ...], under the same keys ("seg", "seg@4").
-    examples: "ids" [K], "images" uint8 [K, H, W, 3], and per main and auxiliary task "label_<task>" and
-        "prediction_<task>", [K, H, W] or [K, H, W, 3], at the stored size; smaller images are filled up
-        with white, labels and predictions with the invalid value. Empty without examples.
+        prediction at stride 4); a metric is None where nothing was valid. "exact" (task -> metrics against
+        the exact labels) only where the split has such for a main or auxiliary task.
+    statistics: sufficient statistics per image, float64 [N, ...], under the same keys ("seg", "seg@4"), and
+        "normals!exact" of those against the exact labels.
+    examples: "ids" [K], "sizes" int64 [K, 2] (height, width), "images" uint8 [K, H, W, 3], and per main and
+        auxiliary task "label_<task>" and "prediction_<task>", [K, H, W] or [K, H, W, 3], at the stored size;
+        smaller images are filled up with white, labels and predictions with the invalid value. Empty
+        without examples.
     """
 
     summaries: dict[str, dict[str, Summary]]
@@ -58,18 +62,23 @@ def score(
     collected: dict[str, list[NDArray[np.float64]]] = {}
     shown: dict[int, dict[str, NDArray]] = {}
     chosen = example_indices(len(split), examples)
+    exact = exact_labels(split, [*main, *auxiliary])
+    keys: dict[str, str] = {}
     for index, predictions in predicted(model, split, size, batch_size, device):
+        keys = {name: name for name in main} | {name: finest_key(name, predictions) for name in auxiliary}
         for key, prediction in predictions.items():
             name = task_of(key)
             resized = at_size(name, prediction, split.image(index).shape[:2])
-            target = split.label(name, index)
-            collected.setdefault(key, []).append(metrics.per_image(name, resized, target, classes[name]))
+            against = {key: name}
+            if key == keys[name] and name in exact:
+                against[f"{name}{MARK}"] = exact[name]
+            for entry, label in against.items():
+                row = metrics.per_image(name, resized, split.label(label, index), classes[name])
+                collected.setdefault(entry, []).append(row)
             if index in chosen:
                 shown.setdefault(index, {})[key] = resized
     statistics = {key: np.stack(rows) for key, rows in collected.items()}
-    finest = {name: finest_key(name, statistics) for name in auxiliary}
-    statistics |= {name: statistics[key] for name, key in finest.items()}
-    keys = {name: name for name in main} | finest
+    statistics |= {name: statistics[keys[name]] for name in auxiliary}
     return Scores(summarized(statistics, main, auxiliary), statistics, pictures(split, shown, keys))
 
 
@@ -110,7 +119,7 @@ def task_of(key: str) -> str:
     return key.split("@")[0]
 
 
-def finest_key(name: str, keys: Mapping[str, NDArray]) -> str:
+def finest_key(name: str, keys: Iterable[str]) -> str:
     """The key of the initial prediction of `name` at the finest scale; ValueError where there is none."""
     return min((key for key in keys if key.startswith(f"{name}@")), key=lambda key: int(key.split("@")[1]))
 
@@ -120,10 +129,13 @@ def summarized(
 ) -> dict[str, dict[str, Summary]]:
     """The metrics of every kind of prediction, as in Scores.summaries."""
     kinds = {"tasks": main, "auxiliary": auxiliary, "initial": [key for key in statistics if "@" in key]}
-    return {
-        kind: {key: metrics.summarize(task_of(key), statistics[key]) for key in keys}
-        for kind, keys in kinds.items()
+    found = {
+        kind: {key: metrics.summarize(task_of(key), statistics[key]) for key in keys} for kind, keys in kinds.items()
     }
+    exact = [key.removesuffix(MARK) for key in statistics if key.endswith(MARK)]
+    if exact:
+        found["exact"] = {name: metrics.summarize(name, statistics[f"{name}{MARK}"]) for name in exact}
+    return found
 
 
 def example_indices(images: int, examples: int) -> list[int]:
@@ -139,6 +151,7 @@ def pictures(
     if not shown:
         return {}
     arrays: dict[str, NDArray] = {"ids": np.array([split.ids[index] for index in shown], dtype=np.str_)}
+    arrays["sizes"] = np.array([split.image(index).shape[:2] for index in shown], dtype=np.int64)
     arrays["images"] = stacked([split.image(index) for index in shown], 255)
     for name, key in keys.items():
         invalid = task(name).invalid

@@ -7,6 +7,7 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 
 from mtinet import tasks
+from mtinet.reporting.classes import Classes
 
 Limits = tuple[float, float]
 
@@ -14,38 +15,25 @@ Limits = tuple[float, float]
 NEUTRAL = (128, 128, 128)
 DEPTH_COLOURS = "viridis"  # even steps in lightness: also read in grey, and by colour-blind eyes
 
-# 40 colours: starting at the first, always the one farthest in CIELAB from all before it and from black,
-# white and NEUTRAL, among those of moderate chroma. Nearest two: 26 apart (2 is about the least one sees).
-PALETTE = (
-    "0077aa ffaa22 00dd77 ff66dd cc0033 112299 115500 774400 00ffff ddee77 "
-    "772255 ff9999 aa99ff 77bb88 888800 dd0077 ddbb88 cc5500 005544 449900 "
-    "aaccff 003377 ffbbee 880088 00aabb 995555 666633 770011 9977aa 0066dd "
-    "334455 22eebb dd8855 aaffaa dd6699 ffdd44 443322 aaeedd 8855cc 33aaff"
-)
 
-
-def palette() -> NDArray[np.uint8]:
-    """The colours of classes, uint8 [40, 3]; class k has colour k modulo 40."""
-    return np.frombuffer(bytes.fromhex(PALETTE), dtype=np.uint8).reshape(-1, 3)
-
-
-def draw(task: str, array: NDArray, limits: Limits | None = None) -> NDArray[np.uint8]:
+def draw(task: str, array: NDArray, limits: Limits | None = None, classes: Classes | None = None) -> NDArray[np.uint8]:
     """Draw one map of `task` as RGB, uint8 [H, W, 3]; invalid pixels are NEUTRAL.
 
     `array`: classes as integers [H, W]; depth in metres, floating point [H, W]; normals as unit vectors
     [H, W, 3] (x right, y up, z to the viewer); probabilities in 0..1 [H, W], drawn dark on white.
-    `limits`: nearest and farthest depth of the colour scale in metres, by default the map's own; the other
-    tasks have no use for it. Raises UserError for an unknown task, ValueError for a wrong shape.
+    `limits`: nearest and farthest depth of the colour scale in metres, by default the map's own. `classes`:
+    their colours, needed for a task with classes; other tasks have no use for either. Raises UserError for an
+    unknown task, ValueError for a wrong shape or without the classes.
     """
     entry = tasks.task(task)
     expected = 3 if entry.draw == "normals" else 2
     if array.ndim != expected or (expected == 3 and array.shape[2] != 3):
-        raise ValueError(
-            f"a map of '{task}' has shape [H, W{', 3' if expected == 3 else ''}], not {array.shape}"
-        )
+        raise ValueError(f"a map of '{task}' has shape [H, W{', 3' if expected == 3 else ''}], not {array.shape}")
     valid = valid_pixels(array, entry.invalid)
     if entry.draw == "palette":
-        image = palette()[array.astype(np.int64) % len(palette())]
+        if classes is None:
+            raise ValueError(f"a map of '{task}' cannot be drawn without the colours of its classes")
+        image = classes.palette()[array.astype(np.int64) % len(classes.colours)]
     elif entry.draw == "depth":
         image = coloured(array, limits or range_of(array[valid]))
     elif entry.draw == "normals":

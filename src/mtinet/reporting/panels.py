@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from mtinet.errors import UserError
 from mtinet.reporting import canvas
-from mtinet.reporting.drawing import DEPTH_COLOURS, NEUTRAL, Limits, draw, palette, range_of, valid_pixels
+from mtinet.reporting.classes import Classes
+from mtinet.reporting.drawing import DEPTH_COLOURS, NEUTRAL, Limits, draw, range_of, valid_pixels
 from mtinet.tasks import registry
 
 Examples = Mapping[str, Any]
@@ -53,21 +54,19 @@ def panel(
     rows: Rows,
     tasks: Sequence[str],
     path: Path,
-    class_names: Mapping[str, Sequence[str]] | None = None,
+    classes: Mapping[str, Classes] | None = None,
 ) -> None:
     """Draw images, labels and predictions into `path` (.png or .svg), a block of rows for each task.
 
     `examples`: what the evaluation stored, per experiment, as sequences over K images that may differ in
     size: "ids", "images" uint8 [H, W, 3], and per task "label_<task>" and "prediction_<task>", [H, W] or
-    [H, W, 3]. `rows`: a row's name to its experiment, or to one per task. `class_names`: per task with
-    classes their names, for the legend. What is not there is said to be missing. The file is whole or absent.
+    [H, W, 3]. `rows`: a row's name to its experiment, or to one per task. `classes`: per task with
+    classes their names and colours. What is not there is said to be missing. The file is whole or absent.
     Raises UserError when there is no example at all.
     """
     if not examples:
         raise UserError("no examples to draw: no run has been evaluated yet; run the stage evaluate first")
-    content = [
-        strip for task in tasks for strip in block(task, examples, rows, (class_names or {}).get(task))
-    ]
+    content = [strip for task in tasks for strip in block(task, examples, rows, (classes or {}).get(task))]
     height = sum(strip.height + GAP for strip in content)
     with canvas.style():
         figure = Figure(figsize=(WIDTH, height))
@@ -78,9 +77,7 @@ def panel(
         canvas.save(figure, path)
 
 
-def block(
-    task: str, examples: Mapping[str, Examples], rows: Rows, class_names: Sequence[str] | None = None
-) -> list[Strip]:
+def block(task: str, examples: Mapping[str, Examples], rows: Rows, classes: Classes | None = None) -> list[Strip]:
     """The strips of one task: heading, image, label, one prediction per row, and the key to the colours."""
     sources = {name: run if isinstance(run, str) else run.get(task) for name, run in rows.items()}
     holders = [run for run in examples.values() if f"label_{task}" in run]
@@ -94,7 +91,7 @@ def block(
     strips = [
         Strip("", 1.6 * LINE, words=f"{entry.label}: {', '.join(map(str, first['ids']))}", heading=True),
         Strip("Image", tall, tuple(np.asarray(image) for image in first["images"])),
-        Strip("Ground truth", tall, tuple(draw(task, label, limits) for label in labels)),
+        Strip("Ground truth", tall, tuple(draw(task, label, limits, classes) for label in labels)),
     ]
     maps = list(labels)
     for name, experiment in sources.items():
@@ -103,13 +100,11 @@ def block(
             strips.append(Strip(name, 1.2 * LINE, words=why))
         else:
             maps += found
-            strips.append(Strip(name, tall, tuple(draw(task, one, limits) for one in found)))
-    return [*strips, key(task, maps, limits, class_names)]
+            strips.append(Strip(name, tall, tuple(draw(task, one, limits, classes) for one in found)))
+    return [*strips, key(task, maps, limits, classes)]
 
 
-def prediction(
-    examples: Mapping[str, Examples], experiment: str | None, task: str
-) -> tuple[list[NDArray] | None, str]:
+def prediction(examples: Mapping[str, Examples], experiment: str | None, task: str) -> tuple[list[NDArray] | None, str]:
     """A row's predictions, one per image, or None and the reason in words."""
     if experiment is None:
         return None, "does not predict it"
@@ -136,21 +131,15 @@ def cell_width(count: int) -> float:
     return (WIDTH - MARGIN) / max(count, 3) - GAP
 
 
-def key(
-    task: str, maps: Sequence[NDArray], limits: Limits | None, class_names: Sequence[str] | None
-) -> Strip:
+def key(task: str, maps: Sequence[NDArray], limits: Limits | None, classes: Classes | None) -> Strip:
     """What the colours of a task mean: its classes that occur, metres, or directions."""
     entry = registry()[task]
     if entry.draw == "depth":
         return Strip("", 2 * LINE, limits=limits)
-    if entry.draw != "palette":
+    if classes is None:
         return Strip("", 1.4 * LINE, words=KEYS[entry.draw])
-    present = np.unique(measured(maps, entry.invalid))
-    colours = [f"#{bytes(colour).hex()}" for colour in palette()]
-    found = []
-    for number in present.astype(int):
-        name = class_names[number] if class_names and number < len(class_names) else f"class {number}"
-        found.append((name, colours[number % len(colours)]))
+    present = np.unique(measured(maps, entry.invalid)).astype(int).tolist()
+    found = [(classes.name(label), classes.colour(label)) for label in present]
     found.append(("no label", f"#{bytes(NEUTRAL).hex()}"))
     return Strip("", 0.75 * LINE * (1 + -(-len(found) // LEGEND_COLUMNS)), classes=tuple(found))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mtinet import files, paths
 from mtinet.config import Params
@@ -45,12 +46,12 @@ def examples(params: Params, dataset: str) -> dict[str, dict[str, Any]]:
 
 
 def read_examples(path: Path) -> dict[str, Any]:
-    """One run's examples: "ids" [K], "images", and per task "label_<task>" and "prediction_<task>"."""
+    """One run's examples: "ids" [K], and per image at its own size "images", "label_<task>", "prediction_<task>"."""
     with np.load(path, allow_pickle=False) as stored:
-        return dict(stored)
+        sizes = stored["sizes"].tolist()
+        return {key: stored[key] if key == "ids" else cropped(stored[key], sizes) for key in stored if key != "sizes"}
 
 
-def class_names(dataset: str) -> dict[str, tuple[str, ...]]:
-    """Per task with classes their names, in the order of the labels."""
-    classes: dict[str, tuple[str, ...]] = importlib.import_module(f"mtinet.data.{dataset}_classes").CLASSES
-    return classes
+def cropped(arrays: NDArray, sizes: Sequence[tuple[int, int]]) -> list[NDArray]:
+    """What the evaluation filled up to a common size, at each one's (height, width)."""
+    return [array[:height, :width] for array, (height, width) in zip(arrays, sizes, strict=True)]

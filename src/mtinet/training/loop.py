@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mtinet import models
+from mtinet import losses, models
 from mtinet.data.packed import PackedSplit
 from mtinet.errors import UserError
 from mtinet.losses import total_loss
@@ -54,8 +54,10 @@ def device_of(wanted: str) -> torch.device:
 def check(run: Run) -> None:
     """Raise UserError when the run's method does not take its options or tasks, or its backbone is unknown.
 
-    Imports both, so that their code counts in the run's key.
+    Imports both and the tasks' losses, so that their code counts in the run's key.
     """
+    for name in run.tasks:
+        losses.module(name)
     options = models.check_options(run.method, run.experiment.options, run.experiment.tasks, run.experiment.auxiliary)
     models.check_backbone(run.experiment.backbone, options=options)
 

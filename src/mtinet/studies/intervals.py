@@ -1,0 +1,76 @@
+"""Bootstrap intervals of metrics and delta_m, from the per-image statistics that the evaluation stores.
+
+What is resampled are the images of the held-out split: an interval says how far a figure would move on other
+images of the same kind, not in other trainings. Of several seeds each has its own figure on the drawn images,
+and their mean is taken as in the comparison. All runs see the same draws, so that delta_m and differences of
+runs are paired: images that are hard for both move neither.
+
+>>> draws = resamples(images=2, replicates=3, seed=0)
+>>> rows = np.array([[1, 20.0, 0, 1, 1], [1, 10.0, 1, 1, 1]])                 # of normals, two images
+>>> replicated("normals", [rows], draws)["mean_angle"].tolist() == [rows[draw, 1].mean() for draw in draws]
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtinet import metrics
+from mtinet.errors import UserError
+from mtinet.metrics.delta_m import delta_m
+
+Floats = NDArray[np.float64]
+Interval = tuple[float, float]
+
+
+def resamples(images: int, replicates: int, seed: int) -> NDArray[np.int32]:
+    """Which images make up each replicate, drawn with replacement: indices [replicates, images]."""
+    generator = np.random.default_rng(seed)
+    return generator.integers(0, images, (replicates, images), dtype=np.int32)
+
+
+def replicated(name: str, runs: Sequence[Floats], draws: NDArray[np.int32]) -> dict[str, Floats]:
+    """Every metric of task `name` in every replicate, [replicates], averaged over the runs (seeds).
+
+    runs: per-image statistics [images, ...], one array per seed. NaN where a run's metric is not defined.
+    Raises UserError when a run has not as many images as the draws are from.
+    """
+    images = draws.shape[1]
+    for statistics in runs:
+        if len(statistics) != images:
+            raise UserError(
+                f"intervals of '{name}': found statistics of {len(statistics)} images, expected {images} as in"
+                " the other runs; evaluate all runs on the same split"
+            )
+    found = [[metrics.summarize(name, statistics[draw]) for draw in draws] for statistics in runs]
+    return {
+        key: np.array([[row[key] for row in rows] for rows in found], np.float64).mean(axis=0) for key in found[0][0]
+    }
+
+
+def delta_m_replicated(figures: Mapping[str, Floats], baselines: Mapping[str, Floats]) -> Floats:
+    """delta_m in every replicate, in %, [replicates]: of the main tasks' figures against their baselines'.
+
+    Both map a task to its metric of the same draws, [replicates]. NaN where delta_m is not defined.
+    """
+    columns = zip(*figures.values(), strict=True)
+    references = zip(*(baselines[name] for name in figures), strict=True)
+    gains = [
+        delta_m(dict(zip(figures, row, strict=True)), dict(zip(figures, base, strict=True)))
+        for row, base in zip(columns, references, strict=True)
+    ]
+    return np.array([np.nan if gain is None else gain for gain in gains], np.float64)
+
+
+def percentile(values: Floats, level: float = 0.95) -> Interval | None:
+    """The interval between the (1 - level) / 2 and (1 + level) / 2 quantiles of the replicates.
+
+    None when a metric is not defined in every replicate.
+    """
+    if not np.isfinite(values).all():
+        return None
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2]).tolist()
+    return low, high
