@@ -61,7 +61,7 @@ class Run:
 
     def config(self) -> dict[str, Any]:
         """Everything in params.yaml that determines the result, as plain data."""
-        scale = self.scale.model_dump(exclude={"scenes"})
+        scale = self.scale.model_dump(exclude={"scenes"}, exclude_none=True)
         return {
             "dataset": self.dataset,
             "method": self.method,
