@@ -74,7 +74,8 @@ class Frames:
         """Frame `index`'s exactly known label, stored as it is packed."""
         path = exact_path(self.exact or self.root, task, self.ids[index])
         stored = formats.read_array(path)
-        formats.expect(stored.shape[:2] == self.shapes[index], path, f"shape {stored.shape}", "the size of the image")
+        size = self.shapes[index]
+        formats.expect(stored.shape[:2] == size, path, f"shape {stored.shape}", f"{size}, the size of the image")
         return stored
 
     def write(self, kind: str, folder: Path, workers: int | None) -> str:
