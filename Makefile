@@ -35,7 +35,7 @@ $(SET_UP): requirements.lock pyproject.toml
 repro: setup
 	dvc repro
 	@python -c 'from mtinet import config, paths; params = config.load(); \
-		[print("Report:", paths.page(params.study_name(name)).absolute()) for name in params.datasets]'
+		[print("Report:", paths.page(params.study_name(name)).absolute()) for name in params.experiments]'
 
 commit: setup
 	python -m pipeline.commit

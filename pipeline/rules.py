@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mtinet import files, paths
+from mtinet.data.layouts import layout
 from mtinet.tasks import registry
 from pipeline.imports import imported_files
 
@@ -104,6 +105,21 @@ def study_params(dataset: str) -> tuple[str, ...]:
     return (f"study.source.{dataset}", "study.scale")
 
 
+def layout_module(dataset: str) -> str:
+    """The dataset's on-disk layout, imported by its name."""
+    return f"src/mtinet/data/{dataset}.py"
+
+
+def raw_folders(dataset: str) -> tuple[Path, ...]:
+    """What the stage dataset fills, folder by folder: others live beside them."""
+    return tuple(paths.raw(STUDY, dataset) / folder for folder in layout(dataset).RAW_FOLDERS)
+
+
+def exact_folders(dataset: str) -> tuple[Path, ...]:
+    """The folder of exactly known labels, where the dataset has such."""
+    return (paths.exact(STUDY, dataset),) if layout(dataset).EXACT else ()
+
+
 def check(dataset: str) -> Rule:
     methods = declared()["experiments"].get(dataset, {})
     return Rule(
@@ -112,49 +128,52 @@ def check(dataset: str) -> Rule:
         inputs=(),
         outputs=(out(paths.checked(STUDY, dataset)),),
         params=(f"{paths.PARAMS}:", "src/mtinet/tasks.yaml:"),
-        code=code_of("check", *BACKBONES, *(f"src/mtinet/models/{method}.py" for method in methods)),
+        code=code_of(
+            "check", layout_module(dataset), *BACKBONES, *(f"src/mtinet/models/{method}.py" for method in methods)
+        ),
     )
 
 
 def dataset_rule(dataset: str) -> Rule:
-    raw = paths.raw(STUDY, dataset)
     return Rule(
         "dataset",
         dataset,
         inputs=(paths.checked(STUDY, dataset),),
-        outputs=(*(out(raw / folder) for folder in paths.RAW_FOLDERS), out(paths.card(STUDY, dataset))),
+        outputs=(
+            *(out(folder) for folder in (*raw_folders(dataset), *exact_folders(dataset))),
+            out(paths.card(STUDY, dataset)),
+        ),
         params=(*study_params(dataset), f"scales.{{scale}}.{dataset}.scenes", f"datasets.{dataset}.archive"),
-        code=code_of("dataset"),
+        code=code_of("dataset", layout_module(dataset), f"src/mtinet/data/{dataset}_scenes.py"),
         threads=2,
     )
 
 
 def distill(dataset: str) -> Rule:
-    raw = paths.raw(STUDY, dataset)
     return Rule(
         "distill",
         dataset,
-        inputs=(*(raw / folder for folder in paths.RAW_FOLDERS), paths.card(STUDY, dataset)),
+        inputs=(*raw_folders(dataset), paths.card(STUDY, dataset)),
         outputs=(out(paths.distilled(STUDY, dataset)),),
         params=study_params(dataset),
-        code=code_of("distill"),
+        code=code_of("distill", layout_module(dataset)),
         threads=2,
     )
 
 
 def prepare(dataset: str) -> Rule:
-    raw = paths.raw(STUDY, dataset)
     return Rule(
         "prepare",
         dataset,
         inputs=(
-            *(raw / folder for folder in paths.RAW_FOLDERS),
+            *raw_folders(dataset),
+            *exact_folders(dataset),
             paths.card(STUDY, dataset),
             paths.distilled(STUDY, dataset),
         ),
         outputs=tuple(out(paths.packed(STUDY, dataset, split)) for split in ("train", "val")),
         params=(*study_params(dataset), f"datasets.{dataset}.tasks", *task_entries(dataset)),
-        code=code_of("prepare"),
+        code=code_of("prepare", layout_module(dataset)),
         threads=2,
     )
 
@@ -330,11 +349,10 @@ def report(dataset: str) -> Rule:
 
 
 def rules() -> list[Rule]:
-    """All stages, in the order of the data's way."""
+    """All stages, in the order of the data's way: none for a dataset that no experiment uses."""
     result: list[Rule] = []
-    content = declared()
-    for name in content["datasets"]:
-        methods = list(content["experiments"].get(name, {}))
+    for name, experiments in declared()["experiments"].items():
+        methods = list(experiments)
         result += [check(name), dataset_rule(name), distill(name), prepare(name), blind(name)]
         for method in methods:
             result += [train(name, method), evaluate(name, method)]

@@ -22,7 +22,7 @@ def check(params: Params, dataset: str) -> dict[str, str]:
                 raise UserError(f"experiments.{dataset}.{method}.{name}: {error}") from None
     source = params.study.source[dataset]
     if source == "archive":
-        archives.reachable(params.datasets[dataset].archive)
+        archives.reachable(params.datasets[dataset].archive, dataset)
     return {"dataset": dataset, "study": params.study_name(dataset), "source": source}
 
 

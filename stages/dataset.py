@@ -5,13 +5,14 @@ from pathlib import Path
 from mtinet import config, files, paths, stage
 from mtinet.config import Archive, Params
 from mtinet.data import archives, cards, scene_set
+from mtinet.data.layouts import EXACT_FOLDER, layout
 from mtinet.errors import UserError
 
 
 def fill(params: Params, dataset: str, work: Path) -> str | None:
     """Put the whole data set into `work`, continuing an interrupted attempt; returns an archive file's SHA-256."""
     if params.study.source[dataset] == "scenes":
-        scene_set.write_scenes(work, params.scale(dataset).scenes, workers=params.compute.threads)
+        scene_set.write_scenes(work, params.scale(dataset).scenes, workers=params.compute.threads, dataset=dataset)
         return None
     archive = params.datasets[dataset].archive
     digest = archives.fetch(archive, work, dataset)
@@ -33,12 +34,19 @@ def check_first_use(archive: Archive, digest: str | None, card_path: Path, datas
         )
 
 
-def publish(work: Path, raw: Path, card: dict[str, object], card_path: Path) -> None:
+def folders(study: str, dataset: str, work: Path) -> dict[Path, Path]:
+    """Each of the stage's folders: where it is made, and where the next stages read it."""
+    data = layout(dataset)
+    found = {work / folder: paths.raw(study, dataset) / folder for folder in data.RAW_FOLDERS}
+    return found | ({work / EXACT_FOLDER: paths.exact(study, dataset)} if data.EXACT else {})
+
+
+def publish(made: dict[Path, Path], work: Path, card: dict[str, object], card_path: Path) -> None:
     """Move the finished folders to where the next stages read them; one that the source lacks is left empty."""
-    raw.mkdir(parents=True, exist_ok=True)
-    for folder in paths.RAW_FOLDERS:
-        (work / folder).mkdir(exist_ok=True)
-        files.publish(work / folder, raw / folder)
+    for source, target in made.items():
+        source.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        files.publish(source, target)
     files.write_json(card_path, card)
     files.remove(work)
 
@@ -48,9 +56,11 @@ def main() -> None:
     with stage.reporting_errors():
         params = config.load()
         study = params.study_name(dataset)
-        raw, card_path = paths.raw(study, dataset), paths.card(study, dataset)
-        with stage.reporting_errors(cached=[*(raw / folder for folder in paths.RAW_FOLDERS), card_path]):
+        card_path = paths.card(study, dataset)
+        with stage.reporting_errors(cached=[*folders(study, dataset, Path()).values(), card_path]):
             source = params.study.source[dataset]
+            if source == "scenes":
+                scene_set.renderer(dataset)  # imported, so that its code is part of the key
             declared = {
                 "source": source,
                 "scenes": params.scale(dataset).scenes.model_dump(),
@@ -59,7 +69,8 @@ def main() -> None:
             made_of = {"dataset": dataset, source: declared[source], "code": stage.code_hash(stage.code_files())}
             work = paths.unfinished("dataset", files.digest_of(made_of))
             digest = fill(params, dataset, work)
-            publish(work, raw, cards.make_card(work, dataset, source) | {"archive_sha256": digest}, card_path)
+            card = cards.make_card(work, dataset, source) | {"archive_sha256": digest}
+            publish(folders(study, dataset, work), work, card, card_path)
 
 
 if __name__ == "__main__":

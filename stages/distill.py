@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mtinet import config, files, paths, stage
 from mtinet.data import labels
+from mtinet.errors import UserError
 
 
 def main() -> None:
@@ -14,7 +15,14 @@ def main() -> None:
         target: Path = paths.distilled(study, dataset)
         with stage.reporting_errors(cached=[target]), files.replacing(target) as work:
             work.mkdir()
-            labels.derive_missing(paths.raw(study, dataset), files.read_json(paths.card(study, dataset)), work)
+            card = files.read_json(paths.card(study, dataset))
+            labels.derive_missing(paths.raw(study, dataset), card, work)
+            taught = labels.tasks_of(card, "taught")
+            if taught:
+                raise UserError(
+                    f"no labels for {', '.join(taught)} in {paths.raw(study, dataset)}, and no teacher to predict "
+                    f"them; set study.source.{dataset} to archive in {paths.PARAMS}: the archive has them"
+                )
 
 
 if __name__ == "__main__":

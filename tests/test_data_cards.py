@@ -78,7 +78,7 @@ def test_renamed_file_changes_the_digest_and_hidden_ones_do_not(root):
 
 
 def test_unknown_dataset_is_named(root):
-    with pytest.raises(UserError, match="no data card for dataset 'nyu', expected one of nyud"):
+    with pytest.raises(UserError, match="no data layout for dataset 'nyu', expected one of nyud, pascal"):
         cards.make_card(root, "nyu", "scenes")
 
 
@@ -88,8 +88,8 @@ def test_unknown_dataset_is_named(root):
 @pytest.fixture
 def small_archive(root, monkeypatch):
     """A tree that is the published archive, were that 3 + 2 images of 48x64."""
-    small = dataclasses.replace(cards.ARCHIVES["nyud"], size=(48, 64), counts={"train": 3, "val": 2})
-    monkeypatch.setitem(cards.ARCHIVES, "nyud", small)
+    small = dataclasses.replace(nyud.ARCHIVE, size=(48, 64), counts={"train": 3, "val": 2})
+    monkeypatch.setattr(nyud, "ARCHIVE", small)
     cards.check_archive(root, "nyud")
     return root
 
@@ -175,20 +175,20 @@ def test_wrong_contents_of_several_files_are_named_together(small_archive):
 def test_fixed_card_has_the_published_split():
     splits = loadmat(REAL / "splits.mat")
     counts = {"train": splits["trainNdxs"].size, "val": splits["testNdxs"].size}
-    assert cards.ARCHIVES["nyud"].counts == counts
+    assert nyud.ARCHIVE.counts == counts
 
 
 @needs_real_frames
 def test_published_label_maps_are_of_the_expected_coding(tmp_path):
     with tarfile.open(REAL / "nyuv2_test_class40.tgz") as archive:
         names = [name for name in archive.getnames() if name.endswith(".png")]
-        assert len(names) == cards.ARCHIVES["nyud"].counts["val"]
+        assert len(names) == nyud.ARCHIVE.counts["val"]
         archive.extractall(tmp_path, members=[archive.getmember(name) for name in names[::20]], filter="data")
     seen: set[int] = set()
     (tmp_path / "segmentation").mkdir()
     for name in names[::20]:
         path = (tmp_path / name).rename(tmp_path / "segmentation" / (tmp_path / name).name)
-        label = nyud.read_label(tmp_path, "seg", path.stem, cards.ARCHIVES["nyud"].size)
+        label = nyud.read_label(tmp_path, "seg", path.stem, nyud.ARCHIVE.size)
         seen |= set(np.unique(label).tolist())
     assert 255 in seen
     assert max(seen - {255}) <= 39

@@ -171,4 +171,4 @@ def test_nothing_is_written_where_nothing_is_missing(tmp_path):
 def test_what_cannot_be_derived_is_named(tmp_path):
     write_layout(tmp_path)
     with pytest.raises(UserError, match="no labels for 'depth', and they cannot be derived"):
-        labels.derive_missing(tmp_path, {"labels": {"depth": "derived"}}, tmp_path / "new")
+        labels.derive_missing(tmp_path, {"dataset": "nyud", "labels": {"depth": "derived"}}, tmp_path / "new")

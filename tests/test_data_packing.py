@@ -137,7 +137,7 @@ class MemoryLayout:
     def label_path(self, root, task, image_id):
         return root / task / image_id
 
-    def read_label(self, root, task, image_id, shape):
+    def read_label(self, root, task, image_id, shape, distilled=None):
         generator = np.random.default_rng([int(image_id), len(task)])
         channels, dtype = {"image": ((3,), np.uint8), "normals": ((3,), np.float32)}.get(task, ((), np.int16))
         return generator.integers(0, 255, (*shape, *channels)).astype(dtype)

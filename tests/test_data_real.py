@@ -5,6 +5,7 @@ import pytest
 from real_frames import FILLED, filled_frame, needs_real_frames, write_real_frames
 
 from mtinet.data import cards, labels, nyud, packing, transforms
+from mtinet.data.layouts import SPLITS
 from mtinet.data.packed import PackedSplit
 
 pytestmark = needs_real_frames
@@ -21,9 +22,9 @@ def root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def splits(root, tmp_path_factory):
     folder = tmp_path_factory.mktemp("packed")
-    for split in nyud.SPLITS:
+    for split in SPLITS:
         packing.pack(root, None, nyud.split_ids(root, split), TASKS, folder / split)
-    return {split: PackedSplit(folder / split) for split in nyud.SPLITS}
+    return {split: PackedSplit(folder / split) for split in SPLITS}
 
 
 def test_card(root):

@@ -15,6 +15,7 @@ from mtinet.tasks import registry
 
 Positive = Annotated[int, Field(gt=0)]
 Side = Annotated[int, Field(gt=0, multiple_of=32)]
+Pixels = Annotated[int, Field(ge=32)]
 Source = Literal["scenes", "archive"]
 
 
@@ -35,13 +36,24 @@ class Compute(Strict):
 
 
 class SceneSet(Strict):
-    """Size of a rendered data set: images per split, pixels of the stored images, seed."""
+    """Size of a rendered data set: images per split, pixels of the stored images, seed.
+
+    All images are of one height and width, or of varying shape with a common longest side.
+    """
 
     train: Positive
     val: Positive
-    height: Annotated[int, Field(ge=32)]
-    width: Annotated[int, Field(ge=32)]
+    height: Pixels | None = None
+    width: Pixels | None = None
+    longest: Pixels | None = None
     seed: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def one_kind_of_size(self) -> SceneSet:
+        given = {name for name in ("height", "width", "longest") if getattr(self, name) is not None}
+        if given not in ({"height", "width"}, {"longest"}):
+            raise ValueError(f"sizes images by {sorted(given)}, expected height and width, or longest alone")
+        return self
 
 
 class InputSize(Strict):
@@ -50,8 +62,26 @@ class InputSize(Strict):
 
 
 class Augmentation(Strict):
-    zoom: Annotated[list[Annotated[float, Field(ge=1)]], Field(min_length=1)]
+    """Flip, and a zoom into the centre by one of some factors (NYUD-v2) or a warp (PASCAL).
+
+    A warp rotates about the centre by U(-rotation, rotation) degrees and enlarges by U(scale[0], scale[1]);
+    `borders` says what labels are beyond the image's border.
+    """
+
+    zoom: Annotated[list[Annotated[float, Field(ge=1)]], Field(min_length=1)] | None = None
+    rotation: Annotated[float, Field(ge=0, le=180)] | None = None
+    scale: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2, max_length=2)] | None = None
+    borders: Literal["ignored", "zero"] | None = None
     flip: bool
+
+    @model_validator(mode="after")
+    def zoom_or_warp(self) -> Augmentation:
+        given = {name for name in ("zoom", "rotation", "scale", "borders") if getattr(self, name) is not None}
+        if given not in ({"zoom"}, {"rotation", "scale", "borders"}):
+            raise ValueError(f"augments by {sorted(given)}, expected zoom alone, or rotation, scale and borders")
+        if self.scale is not None and self.scale[0] > self.scale[1]:
+            raise ValueError(f"scale {self.scale} ends below its beginning")
+        return self
 
 
 class Scale(Strict):
@@ -223,7 +253,7 @@ def problem(item: Any) -> str:
     if item["type"] == "missing":
         return f"{where}: missing, add it"
     if item["type"] == "value_error":
-        return str(item["ctx"]["error"])
+        return ": ".join(part for part in (where, str(item["ctx"]["error"])) if part)
     return f"{where}: found {item['input']!r}, expected: {item['msg'].removeprefix('Input should be ')}"
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
-RAW_FOLDERS = ("images", "segmentation", "depth", "normals", "edge", "gt_sets")
 
 
 def checked(study: str, dataset: str) -> Path:
@@ -20,6 +19,11 @@ def checked(study: str, dataset: str) -> Path:
 def raw(study: str, dataset: str) -> Path:
     """The dataset in its archive's own on-disk layout."""
     return Path("data") / study / dataset
+
+
+def exact(study: str, dataset: str) -> Path:
+    """What rendering knows exactly of labels that are predictions in the archive, one folder per task."""
+    return Path("data") / study / f"{dataset}-exact"
 
 
 def card(study: str, dataset: str) -> Path:

@@ -20,6 +20,7 @@ import requests
 from mtinet import files, paths
 from mtinet.config import Archive
 from mtinet.data import cards
+from mtinet.data.layouts import layout
 from mtinet.errors import UserError
 
 DRIVE = "https://drive.google.com/uc"
@@ -48,7 +49,7 @@ def fetch(archive: Archive, folder: Path, dataset: str) -> str | None:
     The first of path, url and google_drive that is set is used. A finished download is kept (see `kept_download`)
     and used again unless it proves to be damaged. UserError names the source and the way on.
     """
-    for name in paths.RAW_FOLDERS:
+    for name in layout(dataset).RAW_FOLDERS:
         files.remove(folder / name)
     local = local_path(archive, dataset)
     if local is not None and local.is_dir():
@@ -79,9 +80,9 @@ def take(path: Path, archive: Archive, folder: Path, dataset: str) -> str:
     files.remove(work)
     try:
         unpack(path, work)
-        root = layout_root(work)
+        root = layout_root(work, dataset)
         cards.check_folders(root, dataset, found_in=str(path))
-        for name in paths.RAW_FOLDERS:
+        for name in layout(dataset).RAW_FOLDERS:
             if (root / name).is_dir():
                 files.publish(root / name, folder / name)
     finally:
@@ -100,7 +101,7 @@ def reachable(archive: Archive, dataset: str = "nyud") -> None:
             # GET, closed before the content: some hosts refuse HEAD.
             get(session, url, fields).close()
     elif local.is_dir():
-        cards.check_folders(layout_root(local), dataset)
+        cards.check_folders(layout_root(local, dataset), dataset)
     else:
         kind_of(local)
 
@@ -271,19 +272,19 @@ def check_bounds(number: int, size: int) -> None:
         raise ValueError(f"{number} files or {size} bytes are more than {MOST_FILES} or {MOST_BYTES}")
 
 
-def layout_root(folder: Path) -> Path:
+def layout_root(folder: Path, dataset: str) -> Path:
     """The folder that holds the layout: `folder`, or the one folder in it (most archives have such a top)."""
     inside = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))]
-    if len(inside) == 1 and inside[0].name not in paths.RAW_FOLDERS:
+    if len(inside) == 1 and inside[0].name not in layout(dataset).RAW_FOLDERS:
         return inside[0]
     return folder
 
 
 def copy_folders(local: Path, folder: Path, dataset: str) -> None:
     """Copy an unpacked archive's layout folders: no links, since a cache may set them read-only."""
-    root = layout_root(local)
+    root = layout_root(local, dataset)
     cards.check_folders(root, dataset)
-    for name in paths.RAW_FOLDERS:
+    for name in layout(dataset).RAW_FOLDERS:
         if (root / name).is_dir():
             with files.replacing(folder / name) as work:
                 shutil.copytree(root / name, work)

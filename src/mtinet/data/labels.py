@@ -1,4 +1,4 @@
-"""Labels derived where a source lacks them: normals from depth, edges from segmentation."""
+"""Labels that a source lacks: normals derived from depth, edges from segmentation, and what teachers predict."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from mtinet.data import nyud
+from mtinet.data.layouts import SPLITS, Layout, layout
 from mtinet.errors import UserError
+
+UNLABELLED = 255
 
 # The neighbours that a plane is fitted to: 7 x 7, three pixels apart in an image 640 wide. On two real frames
 # the median angle to published normals is 1.4 and 2.5 degrees so, 4 to 8 with windows a third off.
@@ -104,7 +106,7 @@ def edges_from_labels(seg: NDArray[np.uint8]) -> NDArray[np.uint8]:
     would give two edges each: unlabelled pixels first take the nearest label, and edges farther than BRIDGED
     pixels from any labelled one are dropped again.
     """
-    unlabelled = seg == nyud.UNLABELLED
+    unlabelled = seg == UNLABELLED
     if unlabelled.all():
         return np.zeros(seg.shape, np.uint8)
     distance: NDArray[np.float64]
@@ -117,6 +119,8 @@ def edges_from_labels(seg: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return edge.astype(np.uint8)
 
 
+Predict = Callable[[str, str], NDArray[Any]]
+
 # task -> the label that it is derived from, and how
 DERIVED: dict[str, tuple[str, Callable[[NDArray[Any]], NDArray[Any]]]] = {
     "normals": ("depth", normals_from_depth),
@@ -126,19 +130,42 @@ DERIVED: dict[str, tuple[str, Callable[[NDArray[Any]], NDArray[Any]]]] = {
 
 def derive_missing(root: Path, card: Mapping[str, Any], folder: Path, workers: int | None = None) -> None:
     """Write into `folder`, in the archive's layout, every label that `card` calls derived, for all images."""
-    ids = [name for split in nyud.SPLITS for name in nyud.split_ids(root, split)]
-    for task in [task for task, origin in card["labels"].items() if origin == "derived"]:
+    data = layout(card["dataset"])
+    for task in tasks_of(card, "derived"):
         if task not in DERIVED:
             raise UserError(
                 f"{root}: no labels for '{task}', and they cannot be derived; expected {', '.join(DERIVED)}"
             )
         with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-            list(pool.map(lambda name, task=task: derive(root, task, name, folder), ids))
+            list(pool.map(lambda name, task=task: derive(root, task, name, folder, data), all_ids(root, data)))
 
 
-def derive(root: Path, task: str, image_id: str, folder: Path) -> None:
+def derive(root: Path, task: str, image_id: str, folder: Path, data: Layout) -> None:
     """Write one derived label of one image."""
     given, function = DERIVED[task]
-    label = function(nyud.read_label(root, given, image_id, nyud.image_size(root, image_id)))
-    with nyud.writing(nyud.label_path(folder, task, image_id)) as stream:
-        np.save(stream, label)
+    label = function(data.read_label(root, given, image_id, data.image_size(root, image_id)))
+    data.write_label(folder, task, image_id, label)
+
+
+# From teachers ----------------------------------------------------------------------------------------------
+
+
+def write_taught(root: Path, card: Mapping[str, Any], folder: Path, predict: Predict) -> None:
+    """Write into `folder`, in the archive's layout, what teachers predict for every label that `card` calls taught.
+
+    `predict(task, image_id)` gives an image's label as the layout's `write_label` takes it.
+    """
+    data = layout(card["dataset"])
+    for task in tasks_of(card, "taught"):
+        for name in all_ids(root, data):
+            data.write_label(folder, task, name, predict(task, name))
+
+
+def tasks_of(card: Mapping[str, Any], origin: str) -> list[str]:
+    """The tasks whose labels have the `origin` "source", "derived" or "taught"."""
+    return [task for task, found in card["labels"].items() if found == origin]
+
+
+def all_ids(root: Path, data: Layout) -> list[str]:
+    """The ids of all splits."""
+    return [name for split in SPLITS for name in data.split_ids(root, split)]

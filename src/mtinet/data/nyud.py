@@ -12,18 +12,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from mtinet import files
+from mtinet.data import formats
+from mtinet.data.formats import expect, picture_size, read_array, read_picture
+from mtinet.data.layouts import ArchiveCard, Size, source_of
 from mtinet.errors import UserError
 
 
@@ -44,16 +45,32 @@ class Frame(Protocol):
 
 CLASSES = 40
 UNLABELLED = 255
-SPLITS = ("train", "val")
 FOLDERS = {"seg": "segmentation", "depth": "depth", "normals": "normals", "edge": "edge"}
 SUFFIXES = {"seg": ".png", "depth": ".npy", "normals": ".npy", "edge": ".npy"}
 
+RAW_FOLDERS = ("images", "segmentation", "depth", "normals", "edge", "gt_sets")
+EXACT: tuple[str, ...] = ()
+ARCHIVE = ArchiveCard(
+    "NYUD_MT.tgz",
+    size=(480, 640),
+    counts={"train": 795, "val": 654},
+    classes={"seg": CLASSES},
+    required=("seg", "depth"),
+    derivable=("normals", "edge"),
+    other_versions={
+        frozenset({"train", "val"}): "split into folders train/ and val/, as the 288x384 version with 13 classes is",
+        frozenset({"image", "label"}): "with folders image/ and label/, as the 288x384 version with 13 classes has",
+    },
+)
+# Image sizes that give another version of the data away.
+KNOWN_SIZES = {
+    (448, 576): "the 448x576 crops of another version",
+    (288, 384): "the 288x384 version with 13 classes",
+    (425, 560): "the 425x560 crops of another version",
+}
+
 DEEPEST = 100.0  # metres; no indoor sensor sees that far, so larger values are millimetres or raw units
 UNIT_TOLERANCE = 0.05  # normals stored with 8 bits are off by up to 0.007
-
-# numpy parses the header of a .npy file with Python's own parser, which in CPython 3.11 fails now and
-# then when threads share it ("AST constructor recursion depth mismatch"). Content is read outside the lock.
-HEADER = threading.Lock()
 
 
 def image_path(root: Path, image_id: str) -> Path:
@@ -78,18 +95,10 @@ def split_path(root: Path, split: str) -> Path:
 
 def split_ids(root: Path, split: str) -> list[str]:
     """The ids of `split` ("train" or "val") in the file's order; UserError for a bad list."""
-    path = split_path(root, split)
-    try:
-        ids = path.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot read it ({error}); expected the ids of the split, one per line") from None
-    odd = [name for name, times in Counter(ids).items() if times > 1 or Path(name).name != name]
-    expect(bool(ids), path, "nothing", "the ids of the split, one per line")
-    expect(not odd, path, f"{odd[:3]} twice or not a file name", "the ids of the split, each once")
-    return ids
+    return formats.read_ids(split_path(root, split))
 
 
-def image_size(root: Path, image_id: str) -> tuple[int, int]:
+def image_size(root: Path, image_id: str) -> Size:
     """Height and width of a photograph, from its header."""
     return picture_size(image_path(root, image_id))
 
@@ -99,13 +108,15 @@ def read_image(root: Path, image_id: str) -> NDArray[np.uint8]:
     return read_picture(image_path(root, image_id), "RGB")
 
 
-def read_label(root: Path, task: str, image_id: str, shape: tuple[int, int]) -> NDArray[Any]:
+def read_label(root: Path, task: str, image_id: str, shape: Size, distilled: Path | None = None) -> NDArray[Any]:
     """A frame's label of the image's `shape` (H, W); UserError names the file and what is wrong.
+
+    It is taken from `distilled`, of the same layout, where that has it.
 
     seg: uint8 [H, W], 0..39, 255 unlabelled. depth: float32 [H, W], metres, 0 invalid. normals: float32
     [H, W, 3], unit length or zero. edge: uint8 [H, W], {0, 1}.
     """
-    path = label_path(root, task, image_id)
+    path = source_of(label_path(Path(), task, image_id), root, distilled)
     stored = read_picture(path, "L") if task == "seg" else read_array(path)
     full = (*shape, 3) if task == "normals" else shape
     expect(stored.shape == full, path, f"shape {stored.shape}", f"{full}, the size of the image")
@@ -157,53 +168,48 @@ CHECKED: dict[str, Callable[[NDArray[Any], Path], NDArray[Any]]] = {
 }
 
 
-def picture_size(path: Path) -> tuple[int, int]:
-    """Height and width of a picture file, from its header."""
+# Other versions --------------------------------------------------------------------------------------------
+
+
+def version_problems(root: Path, ids: Sequence[str], sizes: Sequence[Size | None], pool: Executor) -> list[str]:
+    """Image sizes and label codings that are not the published archive's, with the version they belong to."""
+    return [*size_problems(sizes), *coding_problems(root, ids, pool)]
+
+
+def size_problems(sizes: Sequence[Size | None]) -> list[str]:
+    """One problem for each wrong image size, with the version that it gives away."""
+    assert ARCHIVE.size is not None
+    problems = []
+    for size, times in Counter(size for size in sizes if size is not None).items():
+        if size != ARCHIVE.size:
+            expected = "{}x{}".format(*ARCHIVE.size)
+            version = f": {KNOWN_SIZES[size]}" if size in KNOWN_SIZES else ""
+            problems.append(f"{times} images are {size[0]}x{size[1]}, expected {expected}{version}")
+    return problems
+
+
+def coding_problems(root: Path, ids: Sequence[str], pool: Executor) -> list[str]:
+    """Whether the labels of all images together are coded 0 = unlabelled, 1..40."""
+    used = np.zeros(256, np.int64)
+    for values in pool.map(lambda name: label_values(root, name), ids):
+        used[values] += 1
+    highest = int(np.flatnonzero(used)[-1]) if used.any() else 0
+    expected = "expected 0 = unlabelled and 1..40"
+    if highest == UNLABELLED and not used[CLASSES:UNLABELLED].any():
+        return [f"segmentation is coded 0..39 with 255 unlabelled in {used[255]} images, {expected}"]
+    if highest > CLASSES:
+        times = int(used[CLASSES + 1 :].max())
+        return [f"segmentation has labels up to {highest} ({times} images), {expected}: labels of another version"]
+    return []
+
+
+def label_values(root: Path, image_id: str) -> list[int]:
+    """The label values in one segmentation file; none when it cannot be read."""
     try:
-        with Image.open(path) as picture:
-            return picture.height, picture.width
-    except FileNotFoundError:
-        raise missing(path) from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: not a readable picture ({error}); put the right file there") from None
-
-
-def read_picture(path: Path, mode: str) -> NDArray[np.uint8]:
-    """Pixels of a picture file: mode RGB -> [H, W, 3]; mode L -> [H, W], also of a palette's indices."""
-    picture_size(path)
-    try:
-        with Image.open(path) as picture:
-            found = picture.mode
-            pixels = np.array(picture)
-    except (OSError, SyntaxError) as error:
-        raise UserError(f"{path}: broken picture ({error}); put the right file there") from None
-    fine = found == mode or (mode, found) == ("L", "P")
-    expect(fine, path, f"mode {found}", f"an 8-bit picture of mode {mode}")
-    return pixels
-
-
-def read_array(path: Path) -> NDArray[Any]:
-    """A .npy file's array, without a trailing dimension of one; pickled objects are refused."""
-    try:
-        with HEADER:
-            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise missing(path) from None
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: not a readable .npy file ({error}); put the right file there") from None
-    stored: NDArray[Any] = np.array(mapped)
-    return stored[..., 0] if stored.ndim == 3 and stored.shape[2] == 1 else stored
-
-
-def expect(fine: bool, path: Path, found: str, expected: str) -> None:
-    """Raise the UserError of a file with wrong content."""
-    if not fine:
-        raise UserError(f"{path}: found {found}, expected {expected}; put the right file there")
-
-
-def missing(path: Path) -> UserError:
-    """The error of a file that is not there."""
-    return UserError(f"{path}: no such file, though gt_sets lists '{path.stem}'; put it there")
+        pixels = read_picture(label_path(root, "seg", image_id), "L")
+    except UserError:
+        return []
+    return [int(value) for value in np.flatnonzero(np.bincount(pixels.ravel(), minlength=256))]
 
 
 # Writing ---------------------------------------------------------------------------------------------------
@@ -215,21 +221,15 @@ def write_frame(root: Path, image_id: str, frame: Frame) -> None:
     `frame` holds image uint8 [H, W, 3], segmentation uint8 [H, W] (0 = unlabelled, 1..40), depth float32
     [H, W] (metres, 0 = missing), normals float32 [H, W, 3] (unit or 0), edge uint8 [H, W] ({0, 1}).
     """
-    arrays: dict[str, NDArray[Any]] = {"depth": frame.depth, "normals": frame.normals, "edge": frame.edge}
-    for task, array in arrays.items():
-        with writing(label_path(root, task, image_id)) as stream:
-            np.save(stream, array)
-    with writing(label_path(root, "seg", image_id)) as stream:
-        Image.fromarray(frame.segmentation).save(stream, "PNG")
-    with writing(image_path(root, image_id)) as stream:
-        Image.fromarray(frame.image).save(stream, "JPEG", quality=95, subsampling=0)
+    for task in ("depth", "normals", "edge"):
+        write_label(root, task, image_id, getattr(frame, task))
+    formats.write_picture(label_path(root, "seg", image_id), frame.segmentation)
+    formats.write_jpeg(image_path(root, image_id), frame.image)
 
 
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[IO[bytes]]:
-    """A stream whose content takes the place of `path` when it is complete."""
-    with files.replacing(path) as temporary, temporary.open("wb") as stream:
-        yield stream
+def write_label(root: Path, task: str, image_id: str, label: NDArray[Any]) -> None:
+    """Write a label of depth, normals or edge as `read_label` gives it."""
+    formats.write_array(label_path(root, task, image_id), label)
 
 
 def write_splits(root: Path, ids: dict[str, list[str]]) -> None:

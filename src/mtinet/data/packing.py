@@ -7,26 +7,17 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtinet import files
-from mtinet.data import nyud
+from mtinet.data import formats, layouts
+from mtinet.data.layouts import Layout, exact_path
 from mtinet.data.packed import FORMAT, starts
 
-
-class Layout(Protocol):
-    """A dataset's on-disk layout: the module mtinet.data.nyud is one."""
-
-    def image_size(self, root: Path, image_id: str) -> tuple[int, int]: ...
-
-    def read_image(self, root: Path, image_id: str) -> NDArray[np.uint8]: ...
-
-    def label_path(self, root: Path, task: str, image_id: str) -> Path: ...
-
-    def read_label(self, root: Path, task: str, image_id: str, shape: tuple[int, int]) -> NDArray[Any]: ...
+EXACT_SUFFIX = "_exact"
 
 
 def pack(
@@ -37,41 +28,55 @@ def pack(
     folder: Path,
     workers: int | None = None,
     layout: Layout | None = None,
+    exact: Path | None = None,
 ) -> None:
     """Write the frames `ids` of the data set in `root` to `folder`, whole or not at all; same in, same out.
 
     A label is taken from `distilled` (same layout) where that has it, else from `root`; UserError names the
-    file that is missing or wrong. `layout` None means NYUD's.
+    file that is missing or wrong. `layout` None means NYUD's. Labels in the folder `exact`, if any, are packed
+    too, that of task t under the name t_exact.
     """
-    frames = Frames(root, distilled, ids, layout or nyud)
+    frames = Frames(root, distilled, ids, layout or layouts.layout("nyud"), exact)
+    known = [task for task in tasks if exact is not None and (exact / task).is_dir()]
+    labels = [*tasks, *(f"{task}{EXACT_SUFFIX}" for task in known)]
     index: dict[str, Any] = {
         "format": FORMAT,
         "ids": list(ids),
-        "tasks": list(tasks),
+        "tasks": labels,
         "shapes": frames.shapes,
     }
     with files.replacing(folder) as work:
         work.mkdir()
-        index["files"] = {kind: frames.write(kind, work, workers) for kind in ("image", *tasks)}
+        index["files"] = {kind: frames.write(kind, work, workers) for kind in ("image", *labels)}
         files.write_json(work / "index.json", {**index, "digest": files.digest_of(index)})
 
 
 class Frames:
     """The frames to be packed, and where each begins in a flat file."""
 
-    def __init__(self, root: Path, distilled: Path | None, ids: Sequence[str], layout: Layout) -> None:
-        self.root, self.distilled, self.ids, self.layout = root, distilled, ids, layout
+    def __init__(
+        self, root: Path, distilled: Path | None, ids: Sequence[str], layout: Layout, exact: Path | None
+    ) -> None:
+        self.root, self.distilled, self.ids, self.layout, self.exact = root, distilled, ids, layout, exact
         self.shapes = [layout.image_size(root, name) for name in ids]
         self.starts = starts(self.shapes)
 
     def read(self, kind: str, index: int) -> NDArray[Any]:
-        """Frame `index`'s image or label, from the distilled labels where they have it."""
+        """Frame `index`'s image or label."""
         name = self.ids[index]
         if kind == "image":
             return self.layout.read_image(self.root, name)
-        distilled = self.distilled and self.layout.label_path(self.distilled, kind, name).exists()
-        root = self.distilled if self.distilled and distilled else self.root
-        return self.layout.read_label(root, kind, name, self.shapes[index])
+        if self.exact is not None and kind.endswith(EXACT_SUFFIX):
+            return self.read_exact(kind.removesuffix(EXACT_SUFFIX), index)
+        return self.layout.read_label(self.root, kind, name, self.shapes[index], self.distilled)
+
+    def read_exact(self, task: str, index: int) -> NDArray[Any]:
+        """Frame `index`'s exactly known label, stored as it is packed."""
+        path = exact_path(self.exact or self.root, task, self.ids[index])
+        stored = formats.read_array(path)
+        size = self.shapes[index]
+        formats.expect(stored.shape[:2] == size, path, f"shape {stored.shape}", f"{size}, the size of the image")
+        return stored
 
     def write(self, kind: str, folder: Path, workers: int | None) -> str:
         """Write <kind>.npy with all frames into `folder`; returns its SHA-256."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from mtinet.data import transforms
+from mtinet.config import Augmentation
+from mtinet.data import transforms, warps
 from mtinet.data.packed import PackedSplit
 from mtinet.training.run import Run
+
+Augment = Callable[[transforms.Sample, transforms.Size], dict[str, NDArray[Any]]]
 
 
 def steps_per_epoch(run: Run, images: int) -> int:
@@ -21,7 +27,7 @@ def steps_per_epoch(run: Run, images: int) -> int:
 def epoch(run: Run, split: PackedSplit, number: int) -> Iterator[dict[str, Tensor]]:
     """The batches of epoch `number`: image float32 [B, 3, H, W] and one target per task.
 
-    Order, zoom and flip depend on (seed, epoch) alone, so that a resumed run sees the same samples. No thread
+    Order and augmentation depend on (seed, epoch) alone, so that a resumed run sees the same samples. No thread
     reads ahead: a batch takes a few milliseconds from packed files, and on two cores a third thread slowed
     the training step by a third.
     """
@@ -29,17 +35,26 @@ def epoch(run: Run, split: PackedSplit, number: int) -> Iterator[dict[str, Tenso
     generator = np.random.default_rng([run.seed, number])
     order = generator.permutation(len(split))
     groups = [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
-    draws = [[transforms.draw(generator, run.scale.augmentation.zoom, run.scale.augmentation.flip) for _ in group]
-             for group in groups]  # fmt: skip
-    for group, draw in zip(groups, draws, strict=True):
-        yield batch(run, split, group, draw)
+    draws = [[draw(generator, run.scale.augmentation) for _ in group] for group in groups]
+    for group, drawn in zip(groups, draws, strict=True):
+        yield batch(run, split, group, drawn)
 
 
-def batch(run: Run, split: PackedSplit, indices: np.ndarray, draws: list[tuple[float, bool]]) -> dict[str, Tensor]:
+def draw(generator: np.random.Generator, augmentation: Augmentation) -> Augment:
+    """One sample's augmentation: zoom, or rotation and scale, and flip."""
+    flip = augmentation.flip
+    if augmentation.zoom is not None:
+        zoom, flip = transforms.draw(generator, augmentation.zoom, flip)
+        return partial(transforms.augment, zoom=zoom, flip=flip)
+    view = warps.draw(generator, augmentation.rotation or 0.0, augmentation.scale or (1.0, 1.0), flip)
+    return partial(warps.warp, view=view, borders=augmentation.borders or "ignored")
+
+
+def batch(run: Run, split: PackedSplit, indices: np.ndarray, draws: list[Augment]) -> dict[str, Tensor]:
     """Images `indices` of the split, each augmented by its draw, stacked."""
     size = (run.scale.input.height, run.scale.input.width)
     samples = []
-    for index, (zoom, flip) in zip(indices.tolist(), draws, strict=True):
+    for index, augment in zip(indices.tolist(), draws, strict=True):
         sample = {"image": split.image(index)} | {task: split.label(task, index) for task in run.tasks}
-        samples.append(transforms.augment(sample, size, zoom, flip))
+        samples.append(augment(sample, size))
     return {key: torch.from_numpy(np.stack([sample[key] for sample in samples])) for key in samples[0]}

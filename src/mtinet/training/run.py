@@ -66,7 +66,7 @@ class Run:
 
     def config(self) -> dict[str, Any]:
         """Everything in params.yaml that determines the result, as plain data."""
-        scale = self.scale.model_dump(exclude={"scenes"}) | {"pretrained": self.pretrained}
+        scale = self.scale.model_dump(exclude={"scenes"}, exclude_none=True) | {"pretrained": self.pretrained}
         return {
             "dataset": self.dataset,
             "method": self.method,

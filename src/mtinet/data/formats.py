@@ -1,0 +1,138 @@
+"""Reading and writing the kinds of files that archives hold; every error names the file and what is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import io as matlab
+
+from mtinet import files
+from mtinet.errors import UserError
+
+# numpy parses the header of a .npy file with Python's own parser, which in CPython 3.11 fails now and
+# then when threads share it ("AST constructor recursion depth mismatch"). Content is read outside the lock.
+HEADER = threading.Lock()
+
+
+def read_ids(path: Path) -> list[str]:
+    """The ids of a split, one per line, in the file's order; UserError for a bad list."""
+    try:
+        ids = path.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot read it ({error}); expected the ids of the split, one per line") from None
+    odd = [name for name, times in Counter(ids).items() if times > 1 or Path(name).name != name]
+    expect(bool(ids), path, "nothing", "the ids of the split, one per line")
+    expect(not odd, path, f"{odd[:3]} twice or not a file name", "the ids of the split, each once")
+    return ids
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Height and width of a picture file, from its header."""
+    try:
+        with Image.open(path) as picture:
+            return picture.height, picture.width
+    except FileNotFoundError:
+        raise missing(path) from None
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path}: not a readable picture ({error}); put the right file there") from None
+
+
+def read_picture(path: Path, mode: str) -> NDArray[np.uint8]:
+    """Pixels of a picture file: mode RGB -> [H, W, 3]; mode L -> [H, W], also of a palette's indices."""
+    picture_size(path)
+    try:
+        with Image.open(path) as picture:
+            found = picture.mode
+            pixels = np.array(picture)
+    except (OSError, SyntaxError) as error:
+        raise UserError(f"{path}: broken picture ({error}); put the right file there") from None
+    fine = found == mode or (mode, found) == ("L", "P")
+    expect(fine, path, f"mode {found}", f"an 8-bit picture of mode {mode}")
+    return pixels
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    """A .npy file's array, without a trailing dimension of one; pickled objects are refused."""
+    try:
+        with HEADER:
+            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise missing(path) from None
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: not a readable .npy file ({error}); put the right file there") from None
+    stored: NDArray[Any] = np.array(mapped)
+    return stored[..., 0] if stored.ndim == 3 and stored.shape[2] == 1 else stored
+
+
+def read_mat(path: Path, key: str) -> NDArray[Any]:
+    """The variable `key` of a .mat file (format 5, as MATLAB writes it by default)."""
+    try:
+        with path.open("rb") as stream:
+            content = matlab.loadmat(stream)
+    except FileNotFoundError:
+        raise missing(path) from None
+    except Exception as error:  # scipy raises whatever a broken file makes its parser stumble over
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path}: not a readable .mat file ({reason}); put the right file there") from None
+    keys = [name for name in content if not name.startswith("__")]
+    expect(key in keys, path, f"the keys {', '.join(keys) or 'none'}", f"the key {key}")
+    variable: NDArray[Any] = content[key]
+    return variable
+
+
+def expect(fine: bool, path: Path, found: str, expected: str) -> None:
+    """Raise the UserError of a file with wrong content."""
+    if not fine:
+        raise UserError(f"{path}: found {found}, expected {expected}; put the right file there")
+
+
+def missing(path: Path) -> UserError:
+    """The error of a file that is not there."""
+    return UserError(f"{path}: no such file, though a split lists '{path.stem}'; put it there")
+
+
+# Writing ---------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[IO[bytes]]:
+    """A stream whose content takes the place of `path` when it is complete."""
+    with files.replacing(path) as temporary, temporary.open("wb") as stream:
+        yield stream
+
+
+def write_mat(path: Path, key: str, value: NDArray[Any]) -> None:
+    """A compressed .mat file with the one variable `key`; the same bytes for the same value."""
+    buffer = io.BytesIO()
+    matlab.savemat(buffer, {key: value}, do_compression=True)
+    # scipy puts the time into the descriptive text, the first 116 bytes of the header.
+    content = b"MATLAB 5.0 MAT-file".ljust(116) + buffer.getvalue()[116:]
+    with writing(path) as stream:
+        stream.write(content)
+
+
+def write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """A lossless PNG of 8 bits: [H, W] or [H, W, 3]."""
+    with writing(path) as stream:
+        Image.fromarray(pixels).save(stream, "PNG")
+
+
+def write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
+    """A JPEG of high quality, colours not subsampled."""
+    with writing(path) as stream:
+        Image.fromarray(image).save(stream, "JPEG", quality=95, subsampling=0)
+
+
+def write_array(path: Path, array: NDArray[Any]) -> None:
+    """A .npy file."""
+    with writing(path) as stream:
+        np.save(stream, array)
