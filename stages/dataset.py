@@ -12,7 +12,7 @@ from mtinet.errors import UserError
 def fill(params: Params, dataset: str, work: Path) -> str | None:
     """Put the whole data set into `work`, continuing an interrupted attempt; returns an archive file's SHA-256."""
     if params.study.source[dataset] == "scenes":
-        scene_set.write_scenes(work, params.scale(dataset).scenes, workers=params.compute.threads, dataset=dataset)
+        scene_set.write_scenes(work, params.scale(dataset).scenes, workers=stage.cores(), dataset=dataset)
         return None
     archive = params.datasets[dataset].archive
     digest = archives.fetch(archive, work, dataset)

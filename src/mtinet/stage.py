@@ -51,6 +51,11 @@ def restoring(cached: Sequence[Path], in_git: Sequence[Path]) -> list[str]:
     return ["The earlier result of this stage, should it be gone or changed, comes back with:", *lines] if lines else []
 
 
+def cores() -> int:
+    """The CPU cores that this process may use: a scheduler may have given it fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -33,7 +33,7 @@ def note(event: str, args: tuple[object, ...]) -> None:
         path = inside(args[0]) if reads else None
         if path:
             OPENED.add(path)
-        if path == "params.yaml" and not READ:
+        if path == "params.yaml" and not READ and "mtinet.config" in sys.modules:
             watch_params(sys.modules["mtinet.config"].Strict)
 
 
