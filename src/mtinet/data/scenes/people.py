@@ -8,8 +8,9 @@ import numpy as np
 from numpy.random import Generator
 
 from mtinet.data.scenes.geometry import Array
-from mtinet.data.scenes.materials import Material, colour, made_of, shade
+from mtinet.data.scenes.materials import Material, colour, shade
 from mtinet.data.scenes.modelling import Model, unit
+from mtinet.data.scenes.paints import paint
 
 Joint = tuple[float, float, float, float]
 """Degrees: swing forwards and spread outwards of the upper bone, then of the lower one; (0, 0) hangs down."""
@@ -96,9 +97,9 @@ def skin_tone(rng: Generator) -> Material:
 
 def dressed(rng: Generator) -> Wardrobe:
     """A random outfit; one garment covers several parts, and hands, feet and trunk are bare or covered."""
-    skin, top = skin_tone(rng), made_of("textile", rng)
-    bottom = top if rng.random() < 0.25 else made_of("textile", rng)
-    leather = made_of("leather", rng)
+    skin, top = skin_tone(rng), paint(rng, "textile")
+    bottom = top if rng.random() < 0.25 else paint(rng, "textile")
+    leather = paint(rng, "leather")
     sleeve = float(rng.choice([0.0, 0.22, 0.3, 0.6, 0.97, 1.0], p=[0.14, 0.2, 0.15, 0.11, 0.3, 0.1]))
     leg = float(rng.choice([0.2, 0.32, 0.5, 0.7, 1.0], p=[0.1, 0.13, 0.12, 0.1, 0.55]))
     skirt = float(rng.uniform(0.3, 0.9)) if rng.random() < 0.16 else 0.0
@@ -210,7 +211,7 @@ class Body:
                    0.03 * h, wear.skin, "head")  # fmt: skip
         model.limb(centre + h * (0.052 * front + 0.008 * up), centre + h * (0.063 * front - 0.012 * up), 0.006 * h,
                    0.0095 * h, wear.skin, "nose", 8)  # fmt: skip
-        white, dark = made_of("ceramic", rng), Material("plain", (0.03, 0.02, 0.02), (0.02, 0.02, 0.02), gloss=0.4)
+        dark = Material("plain", (0.03, 0.02, 0.02), (0.02, 0.02, 0.02), gloss=0.4)
         lips = Material("plain", shade(wear.skin.light, 0.55), shade(wear.skin.light, 0.5))
         for side, sign in SIDES:
             eye = centre + h * (sign * 0.019 * right + 0.0475 * front + 0.012 * up)
@@ -223,7 +224,7 @@ class Body:
                     detail=1, axes=turn)  # fmt: skip
         self.hair(centre, axes, h, rng)
         if rng.random() < 0.22:
-            self.hat(centre, axes, h, white if rng.random() < 0.2 else made_of("textile", rng), rng)
+            self.hat(centre, axes, h, paint(rng, "textile"), rng)
 
     def hair(self, centre: Array, axes: Array, h: float, rng: Generator) -> None:
         """Bald, short, or long down to the shoulders and beyond."""
