@@ -44,4 +44,4 @@ def coat(rng: Generator, period: float = 0.3) -> Material:
 def glass(rng: Generator) -> Material:
     """Panes that reflect what is before them."""
     base = shade(hue(rng, 0.3), 0.35)
-    return Material("plain", base, shade(base, 0.6), 0.4, gloss=0.6, mirror=rng.uniform(0.15, 0.5))
+    return Material("plain", base, shade(base, 0.6), 0.4, gloss=0.6, mirror=rng.uniform(0.05, 0.35))
