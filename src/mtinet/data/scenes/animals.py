@@ -145,20 +145,20 @@ def bred(kind: str, rng: Generator) -> Build:
                    tail=(rng.uniform(0.2, 0.55), rng.uniform(0.03, 0.055), rng.uniform(60, 150)))  # fmt: skip
 
 
-def four_legged(kind: str, rng: Generator) -> Model:
-    """An animal of one of BUILDS facing +y: standing, walking, running, grazing, sitting or lying."""
+def four_legged(kind: str, rng: Generator, upright: bool = False) -> Model:
+    """An animal of one of BUILDS facing +y: standing or moving, and unless `upright` grazing, sitting or lying."""
     build, h = bred(kind, rng), rng.uniform(*BUILDS[kind].withers)
     fur = coat(rng, h * 0.5)
     dark = Material("plain", shade(fur.dark, rng.uniform(0.15, 0.9)), (0.02, 0.02, 0.02), h * 0.2)
     animal = Animal(Model(kind), build, h, fur, dark, rng)
-    choice = rng.random()
+    choice = 1.0 if upright else rng.random()
     if kind in ("dog", "cat") and choice < 0.3:
         sitting(animal)
     elif choice < (0.55 if kind in ("dog", "cat") else 0.15):
         lying(animal)
     else:
         gait = str(rng.choice(list(GAITS), p=[0.5, 0.35, 0.15]))
-        moving(animal, gait, grazing=kind in ("cow", "sheep", "horse") and rng.random() < 0.35)
+        moving(animal, gait, not upright and kind in ("cow", "sheep", "horse") and rng.random() < 0.35)
     return animal.model.standing()
 
 

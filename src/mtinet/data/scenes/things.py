@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from numpy.random import Generator
 from mtinet.data.scenes import clutter, furniture
 from mtinet.data.scenes.catalogue import build
 from mtinet.data.scenes.geometry import Array, Sketch
-from mtinet.data.scenes.materials import Material, shade
+from mtinet.data.scenes.materials import RGB, Material, shade
 from mtinet.data.scenes.modelling import Model, from_sketch, unit
 from mtinet.data.scenes.paints import BLACK, glass, hue, lacquer, paint
 
@@ -45,6 +46,14 @@ def bottle(rng: Generator) -> Model:
     return model
 
 
+def leaf_colour(rng: Generator) -> RGB:
+    """Green in one plant of two, else any hue."""
+    if rng.random() < 0.5:
+        return hue(rng)
+    red, green, blue = colorsys.hsv_to_rgb(rng.uniform(0.18, 0.4), rng.uniform(0.3, 0.85), rng.uniform(0.08, 0.5))
+    return red, green, blue
+
+
 def leaves(model: Model, base: Array, count: int, reach: float, rise: float, size: float, rng: Generator) -> None:
     """Leaves on stalks that spread from `base`."""
     turn, up = rng.uniform(0, 2 * np.pi, count), rng.beta(1.6, 1.2, count)
@@ -54,7 +63,7 @@ def leaves(model: Model, base: Array, count: int, reach: float, rise: float, siz
     across = unit(np.cross(front, unit(np.array([0, 0, 1.0]) + rng.normal(0, 0.4, (count, 3)))))
     axes = np.stack([across, front, np.cross(across, front)], axis=2)
     shape = size * rng.uniform(0.7, 1.2, (count, 1)) * np.array([rng.uniform(0.2, 0.55), 1.0, 0.06])
-    green = Material(str(rng.choice(["plain", "stripes", "clouds"])), *(lambda c: (c, shade(c, 0.5)))(hue(rng, 0.8)), size * 0.5)
+    green = Material(str(rng.choice(["plain", "stripes", "clouds"])), *(lambda c: (c, shade(c, 0.5)))(leaf_colour(rng)), size * 0.5)
     second = replace(green, light=shade(green.light, 0.6), dark=shade(green.dark, 0.6))
     half = count // 2
     model.balls(tips[:half], shape[:half], green, "plant", detail=1, axes=axes[:half])
@@ -90,7 +99,7 @@ def pottedplant(rng: Generator) -> Model:
 
 def blades(model: Model, base: Array, size: float, rng: Generator) -> None:
     """Long blades that arch outwards."""
-    green = Material("stripes", *(lambda c: (c, shade(c, 0.6)))(hue(rng, 0.8)), 0.06 * size)
+    green = Material("stripes", *(lambda c: (c, shade(c, 0.6)))(leaf_colour(rng)), 0.06 * size)
     for _ in range(int(rng.integers(9, 20))):
         turn, length, arch = rng.uniform(0, 2 * np.pi), size * rng.uniform(0.5, 1.0), rng.uniform(0.1, 0.7)
         out, t = np.array([np.cos(turn), np.sin(turn), 0.0]), np.linspace(0, 1, 6)
