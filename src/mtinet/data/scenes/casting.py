@@ -75,7 +75,7 @@ def person(rng: Generator, outdoors: bool) -> Group:
         return Group([human(rng, people.UPRIGHT)])
     if choice < 0.82 and outdoors:
         group = ridden(str(rng.choice(["bicycle", "motorbike", "horse"])), rng, 1.0)
-        return Group(group.models[::-1], 1)
+        return Group(group.models[::-1], 2 if rng.random() < 0.6 else 1)
     if outdoors:
         bench = scenery.bench(rng)
         return Group([seated(rng, bench, x=rng.uniform(-0.3, 0.3)), bench])
@@ -94,14 +94,16 @@ def ridden(kind: str, rng: Generator, chance: float) -> Group:
         else:
             y, z = cycles.SADDLE[kind]
             group.add(human(rng, ("cycle",) if kind == "bicycle" else ("motor",), False), 0, y - 0.02, z + 0.06)
+        group.subjects = 2
     return group
 
 
 def chairs(rng: Generator, outdoors: bool) -> Group:
     """A chair or a few, empty or taken."""
     group = Group([things.chair(rng)])
-    if rng.random() < 0.3:
+    if rng.random() < 0.35:
         group.models.append(seated(rng, group.models[0]))
+        group.subjects = 2
     elif rng.random() < 0.2 and not outdoors:
         group.models.append(lying_on(group.models[0], str(rng.choice(["cat", "dog"])), rng))
     return group
@@ -137,7 +139,7 @@ def tables(rng: Generator, outdoors: bool) -> Group:
             if rng.random() < 0.5:
                 chair = things.chair(rng)
                 group.add(chair, x, y - 0.15 * np.cos(yaw), 0, yaw + rng.normal(0, 0.15))
-                if rng.random() < 0.25:
+                if rng.random() < 0.35:
                     sitter = seated(rng, chair, ("table",))
                     group.add(sitter, x, y - 0.15 * np.cos(yaw), 0, yaw)
     scatter(group, table, ("bottle", "cup", "cup", "pottedplant", "book"), int(rng.poisson(2.5)), rng)
@@ -215,7 +217,7 @@ def group(kind: str, rng: Generator, outdoors: bool) -> Group:
     if kind == "person":
         return person(rng, outdoors)
     if kind in ("bicycle", "motorbike", "horse"):
-        return ridden(kind, rng, 0.4)
+        return ridden(kind, rng, 0.55)
     if kind in ("chair", "sofa", "table"):
         return {"chair": chairs, "sofa": sofas, "table": tables}[kind](rng, outdoors)
     if kind in ("bottle", "tvmonitor") or (kind == "pottedplant" and rng.random() < 0.35):

@@ -18,9 +18,9 @@ from mtinet.data.scenes.modelling import Model
 SIDES = ((375, 500), (333, 500), (500, 375), (500, 333), (500, 500), (281, 500), (400, 500))
 SIDE_SHARES = (0.5, 0.2, 0.12, 0.06, 0.03, 0.04, 0.05)
 SHARES: dict[str, float] = {  # of the pictures, by what they are about
-    "person": 0.15, "aeroplane": 0.05, "bicycle": 0.045, "bird": 0.055, "boat": 0.05, "bottle": 0.045, "bus": 0.045,
-    "car": 0.05, "cat": 0.055, "chair": 0.05, "cow": 0.04, "table": 0.045, "dog": 0.06, "horse": 0.045,
-    "motorbike": 0.045, "pottedplant": 0.045, "sheep": 0.04, "sofa": 0.05, "train": 0.045, "tvmonitor": 0.05,
+    "person": 0.19, "aeroplane": 0.05, "bicycle": 0.045, "bird": 0.055, "boat": 0.055, "bottle": 0.045, "bus": 0.05,
+    "car": 0.05, "cat": 0.055, "chair": 0.05, "cow": 0.045, "table": 0.045, "dog": 0.06, "horse": 0.045,
+    "motorbike": 0.045, "pottedplant": 0.045, "sheep": 0.04, "sofa": 0.05, "train": 0.055, "tvmonitor": 0.05,
 }  # fmt: skip
 SETTINGS: dict[str, tuple[tuple[str, float], ...]] = {  # where each class is seen, and how often
     "person": (("street", 3), ("meadow", 3), ("yard", 3), ("indoors", 5), ("beach", 1.5), ("railway", 0.5)),
@@ -45,16 +45,17 @@ SETTINGS: dict[str, tuple[tuple[str, float], ...]] = {  # where each class is se
     "tvmonitor": (("indoors", 6),),
 }
 EXTRAS: dict[str, tuple[str, ...]] = {  # who else may be about
-    "street": ("person", "person", "person", "car", "car", "car", "bicycle", "motorbike", "bus", "dog"),
-    "meadow": ("person", "person", "dog", "bird", "horse", "cow", "sheep", "car"),
+    "street": ("person", "person", "person", "person", "person", "car", "car", "car", "bicycle", "motorbike", "bus", "dog"),
+    "meadow": ("person", "person", "person", "person", "dog", "bird", "horse", "cow", "sheep", "car"),
     "yard": ("person", "person", "person", "chair", "bicycle", "pottedplant", "pottedplant", "cat", "dog", "motorbike", "car"),
     "beach": ("person", "person", "person", "dog", "bird", "chair"),
     "water": ("boat", "boat", "bird"),
     "railway": ("person",),
     "airfield": ("aeroplane", "person", "person", "car"),
     "air": ("aeroplane", "bird"),
-    "indoors": ("person", "person", "person", "chair", "chair", "chair", "pottedplant", "table", "sofa", "tvmonitor", "cat", "dog", "bottle"),
+    "indoors": ("person", "person", "person", "person", "person", "person", "chair", "chair", "chair", "pottedplant", "table", "sofa", "tvmonitor", "cat", "dog", "bottle"),
 }
+HIDDEN = 0.3  # share of the subject's width that something before it may hide
 HERDS = ("cow", "sheep", "horse", "boat", "bird", "chair", "bus", "car", "aeroplane")
 
 
@@ -136,9 +137,9 @@ def composed(rng: Generator, category: str | None = None) -> Scene:
     frame = framed(group, kind, setting, rng)
     clear = max(0.3, float(group.bounds()[1, 1])) if kind != "train" else 2.0
     place = places.built(setting, rng, frame.distance, clear, turn)
-    lift = {"air": rng.uniform(15, 40) if kind == "aeroplane" else rng.uniform(2, 9)}.get(setting, 0.0)
+    lift = frame.distance * rng.uniform(0.25, 0.6) if setting == "air" else 0.0
     if lift == 0.0 and group.bounds()[0, 2] < -0.02 and kind == "bird":
-        lift = rng.uniform(0.5, 2.5)
+        lift = frame.distance * rng.uniform(0.1, 0.4)
     frame.middle = frame.middle + [0, 0, lift]
     cast = [group.moved(placed(0, frame.distance, lift, 0.0))]
     joined_by(cast, kind, setting, place, frame, rng)
@@ -168,10 +169,13 @@ def framed(group: Group, kind: str, setting: str, rng: Generator) -> Frame:
         low, high = np.maximum(low, [-7, -4, 0]), np.minimum(high, [7, 4, 9])
     if kind == "person" and rng.random() < 0.4:
         low = low + (high - low) * [0, 0, rng.uniform(0.25, 0.6)]
-    share = rng.uniform(0.55, 1.15) if rng.random() < 0.8 else rng.uniform(0.25, 0.55)
+    share = rng.uniform(0.75, 1.35) if rng.random() < 0.78 else rng.uniform(0.3, 0.75)
     size = (high - low) * max(sides) * length / share
     distance = max(size[0] / sides[1], size[2] / sides[0], 0.35) + 0.35 * (high[1] - low[1])
-    return Frame(sides, length, float(distance), (low + high) / 2)
+    middle, half = (low + high) / 2, 0.5 * float(distance) * sides[0] / max(sides) / length
+    if kind != "train" and rng.random() < 0.9:  # who comes too close loses the feet rather than the head
+        middle[2] = max(middle[2], high[2] - half * rng.uniform(0.8, 0.95))
+    return Frame(sides, length, float(distance), middle)
 
 
 def aimed(frame: Frame, setting: str, rng: Generator) -> Optics:
@@ -181,7 +185,7 @@ def aimed(frame: Frame, setting: str, rng: Generator) -> Optics:
     height = float(np.clip(frame.middle[2] + frame.distance * rise, 0.35, max(top, frame.middle[2] * 0.8 if setting != "air" else 1.7)))
     if setting == "air":
         height = 1.6
-    yaw = np.pi / 2 + rng.normal(0, 0.11) * frame.sides[1] / max(frame.sides) / frame.length
+    yaw = np.pi / 2 + rng.normal(0, 0.09) * frame.sides[1] / max(frame.sides) / frame.length
     pitch = np.arctan2(frame.middle[2] - height, frame.distance) + rng.normal(0, 0.06) / frame.length
     yaw -= np.arctan2(frame.middle[0], frame.distance)
     camera = looking(np.array([0.0, 0.0, height]), float(yaw), float(pitch), float(rng.normal(0, 0.025)))
@@ -191,7 +195,7 @@ def aimed(frame: Frame, setting: str, rng: Generator) -> Optics:
 def joined_by(cast: list[Group], kind: str, setting: str, place: places.Place, frame: Frame, rng: Generator) -> None:
     """Add further groups to `cast` where they stand free, most of them behind the subject."""
     names = EXTRAS[setting]
-    count = int(rng.choice([0, 1, 2, 3, 5], p=[0.36, 0.26, 0.2, 0.12, 0.06]))
+    count = int(rng.choice([0, 1, 2, 3, 5], p=[0.33, 0.27, 0.21, 0.13, 0.06]))
     herd = kind in HERDS and rng.random() < 0.5 and setting not in ("indoors",)
     for _ in range(count):
         name = kind if herd else names[rng.integers(len(names))]
@@ -220,9 +224,17 @@ def settle(cast: list[Group], member: Group, name: str, setting: str, place: pla
             continue
         lift = {"air": rng.uniform(5, 30)}.get(setting, rng.uniform(0.5, 3) if name == "bird" and low[2] < -0.02 else 0.0)
         spot = member.moved(placed(x, y, lift, 0.0))
-        if all(apart(spot.bounds(), other.bounds()) for other in cast):
+        hides = y < frame.distance and shaded(spot.bounds(), cast[0].bounds(cast[0].subjects)) > HIDDEN
+        if not hides and all(apart(spot.bounds(), other.bounds()) for other in cast):
             cast.append(spot)
             return
+
+
+def shaded(first: Array, second: Array) -> float:
+    """The share of the second box's width that the first one hides from the origin."""
+    low, high = ((box[end, 0] / np.maximum(box[0, 1], 0.2)) for box, end in ((first, 0), (first, 1)))
+    left, right = second[0, 0] / second[0, 1], second[1, 0] / second[0, 1]
+    return float(max(0.0, min(high, right) - max(low, left)) / max(right - left, 1e-6))
 
 
 def inside(place: places.Place, x: float, y: float, size: float) -> bool:

@@ -70,7 +70,7 @@ class Light:
 def random_sky(rng: Generator) -> Sky:
     """Blue, hazy, overcast, or at dawn and dusk in any warm or cold hue."""
     kind = rng.choice(["blue", "grey", "coloured"], p=[0.45, 0.35, 0.2])
-    value = rng.uniform(0.25, 0.9)
+    value = rng.uniform(0.45, 1.2)
     if kind == "grey":
         hue, vivid = rng.uniform(0.05, 0.7), rng.uniform(0.0, 0.12)
     elif kind == "blue":
@@ -79,12 +79,12 @@ def random_sky(rng: Generator) -> Sky:
         hue, vivid = rng.uniform(-0.12, 0.15) % 1.0, rng.uniform(0.15, 0.6)
     zenith = colorsys.hsv_to_rgb(hue, vivid, value)
     pale = colorsys.hsv_to_rgb(rng.uniform(0.0, 0.15) if rng.random() < 0.4 else hue, vivid * rng.uniform(0.1, 0.6),
-                               min(1.0, value * rng.uniform(1.0, 1.6)))  # fmt: skip
-    white = value * rng.uniform(0.8, 1.8)
+                               min(1.5, value * rng.uniform(1.0, 1.5)))  # fmt: skip
+    white = value * rng.uniform(0.8, 1.6)
     cloud = white * (1 + 0.06 * rng.standard_normal(3))
     return Sky(pale, zenith, (float(cloud[0]), float(cloud[1]), float(cloud[2])), rng.uniform(0.1, 0.95),
                rng.uniform(0.5, 2.5), (rng.uniform(0, 30), rng.uniform(0, 30)),
-               haze=float(np.exp(rng.uniform(np.log(120), np.log(2500)))))  # fmt: skip
+               haze=float(np.exp(rng.uniform(np.log(350), np.log(6000)))))  # fmt: skip
 
 
 def daylight(rng: Generator) -> Light:
@@ -94,11 +94,11 @@ def daylight(rng: Generator) -> Light:
     if rng.random() < 0.6:  # photographers like the sun behind them
         turn = -np.pi / 2 + rng.normal(0, 0.9)
     towards = np.array([np.cos(height) * np.cos(turn), np.cos(height) * np.sin(turn), np.sin(height)])
-    strength = rng.uniform(0.05, 0.4) if rng.random() < 0.35 else rng.uniform(0.6, 1.6)
+    strength = rng.uniform(0.1, 0.5) if rng.random() < 0.3 else rng.uniform(0.8, 2.2)
     tint = np.array([1.0, 0.93, 0.82]) ** rng.uniform(0.2, 1.5)
     sun = Lamp(towards, strength * tint, 0.01 if strength > 0.5 else 0.12, sun=True)
     mean = 0.5 * (np.array(sky.horizon) + np.array(sky.zenith))
-    return Light((sun,), rng.uniform(0.35, 0.6) * (0.6 * mean.mean() + 0.4 * mean) + 0.05, sky)
+    return Light((sun,), rng.uniform(0.2, 0.4) * (0.6 * mean.mean() + 0.4 * mean) + 0.05, sky)
 
 
 def smoothed(hits: Hits, mesh: SmoothMesh, directions: Array) -> Hits:
@@ -170,7 +170,10 @@ def radiance(tracer: Tracer, hits: Hits, smooth: Hits, directions: Array, light:
 
 
 def exposed(radiance: Floats, rng: Generator) -> Floats:
-    """The picture's radiance brought to the sensor's range, a little too dark or too bright."""
-    grey = radiance.mean(axis=1)
+    """The picture's radiance brought to the sensor's range, a little too dark or too bright, hard or soft, dull or
+    vivid, as cameras develop it."""
+    grey = radiance.mean(axis=1, keepdims=True)
     level = 0.5 * np.median(grey) + 0.5 * grey.mean() + 1e-6
-    return np.asarray(radiance * np.float32(TYPICAL / level * np.exp(rng.normal(0.1, 0.28))), np.float32)
+    vivid = np.maximum(grey + np.float32(rng.uniform(1.1, 1.8)) * (radiance - grey), 0)
+    relative = np.maximum(grey / level, 1e-4) ** np.float32(rng.uniform(0.05, 0.45))
+    return np.asarray(vivid * relative * np.float32(TYPICAL / level * np.exp(rng.normal(0.15, 0.28))), np.float32)

@@ -35,7 +35,7 @@ def lacquer(rng: Generator) -> Material:
 
 def coat(rng: Generator, period: float = 0.3) -> Material:
     """Fur, wool and feathers: patched, streaked or of one colour, natural or not."""
-    pattern = str(rng.choice(["clouds", "shapes", "wood", "fabric", "plain", "plain"]))
+    pattern = str(rng.choice(["clouds", "shapes", "shapes", "wood", "fabric", "plain"]))
     base = colour(rng, 0.04, 0.9, 0.7) if rng.random() < 0.7 else hue(rng, 0.6)
     other = colour(rng, 0.03, 0.85, 0.5) if rng.random() < 0.4 else shade(base, rng.uniform(0.15, 0.7))
     return Material(pattern, base, other, period * rng.uniform(0.5, 1.6), shift=(rng.uniform(0, 30), rng.uniform(0, 30)))

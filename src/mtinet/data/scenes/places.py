@@ -158,7 +158,7 @@ def meadow(place: Place) -> None:
     if place.chance(0.25):
         houses(place, place.far(15, 60), 0.35)
     for _ in range(int(rng.poisson(0.8))):
-        place.add(scenery.rock(rng, rng.uniform(0.3, 1.2)), rng.uniform(-3, 3), place.clear + rng.uniform(0, 5))
+        place.add(scenery.rock(rng), rng.uniform(-3, 3), place.clear + rng.uniform(0, 5))
 
 
 def yard(place: Place) -> None:
@@ -193,7 +193,7 @@ def beach(place: Place) -> None:
     shore = scenery.plane("sand", (-WIDE, WIDE), (-WIDE, place.clear + rng.uniform(0, 6)), 0.02, scenery.cover("sand", rng, 0.5))
     place.add(shore)
     for _ in range(int(rng.poisson(1.0))):
-        place.add(scenery.rock(rng, rng.uniform(0.3, 1.5)), rng.uniform(-4, 4), place.clear + rng.uniform(0, 8))
+        place.add(scenery.rock(rng), rng.uniform(-4, 4), place.clear + rng.uniform(0, 8))
     horizon(place, 0.5)
 
 

@@ -49,8 +49,9 @@ def tree(rng: Generator, high: float) -> Model:
     """A broad-leaved tree or a conifer."""
     model, leaf, bark = Model("tree"), cover("leaves", rng, 0.08 * high), paint(rng, "furniture")
     if rng.random() < 0.3:
-        for z in (0.12, 0.36, 0.58):
-            model.lathe([0, 0, z * high], [0, 0, 1], np.array([[0, 0.0], [0.01, 0.26 - 0.2 * z], [0.42, 0.0]]) * high, leaf, "", 11)
+        for z in (0.1, 0.25, 0.4, 0.55, 0.7):
+            skirt = np.array([[0.03, 0.0], [0.0, 0.23 - 0.24 * z], [0.3, 0.0]]) * high
+            model.lathe([0, 0, z * high], [0, 0, 1], skirt, leaf, "", 11)
         model.tube([[0, 0, 0], [0, 0, 0.3 * high]], 0.03 * high, bark)
         return model
     trunk, count = rng.uniform(0.2, 0.4) * high, int(rng.integers(16, 32))
@@ -111,8 +112,9 @@ def fence(rng: Generator, long: float) -> Model:
     return model
 
 
-def rock(rng: Generator, size: float) -> Model:
+def rock(rng: Generator) -> Model:
     """A boulder."""
+    size = rng.uniform(0.3, 1.3)
     model, stone = Model("rock"), cover("rock", rng, 0.4 * size)
     count = int(rng.integers(2, 5))
     spots = np.c_[rng.normal(0, 0.35, (count, 2)), rng.uniform(0.05, 0.25, count)] * size
