@@ -28,13 +28,13 @@ def spoked(model: Model, centre: Array, radius: float, thick: float, part: str) 
 def bicycle(rng: Generator) -> Model:
     """A diamond or a low frame, straight, dropped or swept-back handlebars, sometimes mudguards and a basket."""
     model, colour, saddle = Model("bicycle"), lacquer(rng), paint(rng, "leather")
-    radius, thick = rng.uniform(0.31, 0.36), rng.uniform(0.018, 0.03)
+    radius, thick = rng.uniform(0.31, 0.36), rng.uniform(0.022, 0.034)
     front, back = np.array([0.0, 0.55, radius]), np.array([0.0, -0.5, radius])
     crank, seat, head = np.array([0.0, -0.08, 0.28]), np.array([0.0, -0.22, 0.78]), np.array([0.0, 0.36, 0.82])
     low = seat + 0.35 * (crank - seat) if rng.random() < 0.3 else seat
     spoked(model, front, radius, thick, "fwheel")
     spoked(model, back, radius, thick, "bwheel")
-    tube = rng.uniform(0.018, 0.026)
+    tube = rng.uniform(0.021, 0.03)
     neck = head - [0, -0.03, 0.12]
     for line in ([crank, neck], [low - [0, 0, 0.05], head], [crank, seat], [crank, back], [seat - [0, 0, 0.04], back]):
         model.tube(line, tube, colour, "")

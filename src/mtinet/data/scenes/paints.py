@@ -38,7 +38,8 @@ def coat(rng: Generator, period: float = 0.3) -> Material:
     pattern = str(rng.choice(["clouds", "shapes", "shapes", "wood", "fabric", "plain"]))
     base = colour(rng, 0.04, 0.9, 0.7) if rng.random() < 0.7 else hue(rng, 0.6)
     other = colour(rng, 0.03, 0.85, 0.5) if rng.random() < 0.4 else shade(base, rng.uniform(0.15, 0.7))
-    return Material(pattern, base, other, period * rng.uniform(0.5, 1.6), shift=(rng.uniform(0, 30), rng.uniform(0, 30)))
+    period *= rng.uniform(0.5, 1.6) * (0.15 if pattern == "fabric" else 1.0)
+    return Material(pattern, base, other, period, shift=(rng.uniform(0, 30), rng.uniform(0, 30)))
 
 
 def glass(rng: Generator) -> Material:

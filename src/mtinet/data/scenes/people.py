@@ -207,15 +207,15 @@ class Body:
         centre = base + h * (0.062 * up + 0.012 * front)
         turn = axes[None]
         model.balls(centre, np.array([0.044, 0.054, 0.07]) * h, wear.skin, "head", axes=turn)
-        model.limb(centre + h * (0.047 * front - 0.048 * up), centre + h * (0.03 * front - 0.04 * up), 0.018 * h,
-                   0.03 * h, wear.skin, "head")  # fmt: skip
-        model.limb(centre + h * (0.052 * front + 0.008 * up), centre + h * (0.063 * front - 0.012 * up), 0.006 * h,
-                   0.0095 * h, wear.skin, "nose", 8)  # fmt: skip
+        model.limb(centre + h * (0.034 * front - 0.047 * up), centre + h * (0.018 * front - 0.036 * up), 0.019 * h,
+                   0.034 * h, wear.skin, "head")  # fmt: skip
+        model.limb(centre + h * (0.05 * front + 0.01 * up), centre + h * (0.0555 * front - 0.012 * up), 0.006 * h,
+                   0.009 * h, wear.skin, "nose", 8)  # fmt: skip
         dark = Material("plain", (0.03, 0.02, 0.02), (0.02, 0.02, 0.02), gloss=0.4)
         lips = Material("plain", shade(wear.skin.light, 0.55), shade(wear.skin.light, 0.5))
         for side, sign in SIDES:
             eye = centre + h * (sign * 0.019 * right + 0.0475 * front + 0.012 * up)
-            model.balls(eye, np.array([0.0085, 0.0055, 0.0055]) * h, dark, f"{side}eye", detail=1, axes=turn)
+            model.balls(eye, np.array([0.0095, 0.006, 0.0065]) * h, dark, f"{side}eye", detail=1, axes=turn)
             brow = eye + h * (0.002 * front + 0.012 * up)
             model.balls(brow, np.array([0.011, 0.004, 0.003]) * h, wear.hair, f"{side}ebrow", detail=1, axes=turn)
             ear = centre + h * (sign * 0.045 * right - 0.004 * front)

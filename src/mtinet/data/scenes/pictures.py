@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.random import SeedSequence, default_rng
+from numpy.random import Generator, SeedSequence, default_rng
 
 from mtinet.data.scenes import annotation, daylight, saliency, sensor
 from mtinet.data.scenes.composition import Scene, composed
 from mtinet.data.scenes.context_classes import CONTEXT
-from mtinet.data.scenes.modelling import joined
+from mtinet.data.scenes.modelling import SmoothMesh
 from mtinet.data.scenes.picture import Picture
 from mtinet.data.scenes.tracing import Tracer
 
@@ -22,21 +22,19 @@ def render_picture(seed: int, index: int, longest: int = 500) -> Picture:
     if min(seed, index) < 0 or longest < 32:
         raise ValueError(f"seed {seed}, index {index}, longest {longest}: need seed, index >= 0 and longest >= 32")
     layout, film = (default_rng(child) for child in SeedSequence((seed, index)).spawn(2))
-    return capture(composed(layout), longest, int(film.integers(2**62)))
+    scene, tracer = composed(layout)
+    return capture(scene, tracer, longest, film)
 
 
-def capture(scene: Scene, longest: int, film: int) -> Picture:
-    """The picture that a scene's camera takes, with the labels; `film` seeds exposure and noise."""
+def capture(scene: Scene, tracer: Tracer, longest: int, film: Generator) -> Picture:
+    """The picture that a scene's camera takes, with the labels; `film` draws exposure and noise."""
     shape = scene.camera.shape(longest)
     directions = scene.camera.directions(shape)
-    categories = [thing.category for thing in scene.things]
-    tracer = Tracer(joined([thing.model for thing in scene.things], categories))
     hits = tracer.cast(scene.camera.position, directions)
-    assert isinstance(tracer.mesh, daylight.SmoothMesh)
+    assert isinstance(tracer.mesh, SmoothMesh)
     smooth = daylight.smoothed(hits, tracer.mesh, directions)
     light = daylight.radiance(tracer, hits, smooth, directions, scene.light, shape, 1 / scene.camera.focal(shape))
-    rng = default_rng(film)
-    image = sensor.photograph(daylight.exposed(light, rng).reshape(*shape, 3), rng)
+    image = sensor.photograph(daylight.exposed(light, film).reshape(*shape, 3), film)
     instances = hits.instance.reshape(shape)
     parts = np.where(hits.face < 0, 0, tracer.mesh.part[hits.face]).reshape(shape)
     labels = np.array([CONTEXT[thing.model.label] for thing in scene.things] + [CONTEXT["sky"]], np.uint16)

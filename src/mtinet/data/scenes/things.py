@@ -122,8 +122,8 @@ def tvmonitor(rng: Generator) -> Model:
         small = (base - base.mean(axis=0)) * 0.6 + base.mean(axis=0) - [0, 0.45 * wide, 0.03]
         model.between(base - [0, thick, 0], small, case)
     else:
-        model.tube([[0, -thick / 2, 0.02], [0, -thick / 2, low + 0.1]], 0.03, case)
-        model.box([-0.25 * wide, -0.12, 0], [0.25 * wide, 0.12, 0.02], case)
+        model.tube([[0, -thick - 0.02, 0.02], [0, -thick - 0.02, low + 0.1]], 0.03, case)
+        model.box([-0.25 * wide, -0.16, 0], [0.25 * wide, 0.1, 0.02], case)
     chin = edge * (2.2 if deep or rng.random() < 0.3 else 1.0)
     model.box([-wide / 2 + edge, -0.001, low + chin], [wide / 2 - edge, 0.004, low + high - edge], screen(rng, wide), "screen")
     return model
