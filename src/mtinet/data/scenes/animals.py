@@ -77,7 +77,9 @@ class Animal:
         self.model.limb(knee, foot, middle, second, self.fur, lower, 10)
         hoof = f"{name}{build.foot}" if build.foot else lower
         if build.foot == "pa":
-            self.model.balls(foot + [0, 0.5 * second, 0], np.array([1.25, 1.7, 1.0]) * second, self.fur, hoof, detail=1)
+            self.model.balls(
+                foot + np.array([0, 0.5 * second, 0]), np.array([1.25, 1.7, 1.0]) * second, self.fur, hoof, detail=1
+            )
         else:
             self.model.lathe(foot - [0, 0, 1.3 * second], [0, 0.15, 1], np.array([[0, 1.45], [1.8, 1.1]]) * second,
                              self.dark, hoof, 10)  # fmt: skip
@@ -115,7 +117,8 @@ class Animal:
             thin = np.outer([0.0, 0.4, 0.8, 1.0], out) * size * h + root_at
             sizes = np.array([[0.8, 0.3], [1.0, 0.35], [0.5, 0.2], [0.05, 0.05]]) * broad * h
             model.sweep(thin, sizes, self.fur, f"{side}ear", side=np.cross(out, front), segments=8)
-        return middle + 0.9 * high * up
+        crown: Array = middle + 0.9 * high * up
+        return crown
 
     def tail(self, root: Array, back: Array, lowest: float = 0.0) -> None:
         """A tail that curves from its root, raised at least by `lowest` degrees; `back` points away from the trunk."""
@@ -127,7 +130,9 @@ class Animal:
         steps = np.c_[np.full(7, sway), np.sin(angle) * back[1], -np.cos(angle)]
         line = root + np.cumsum(unit(steps) * length * self.h / 7, axis=0)
         sizes = thick * self.h * np.array([0.8, 1, 1, 1, 0.95, 0.8, 0.35])
-        self.model.sweep(np.vstack([root, line[1:]]), sizes, self.fur if thick < 0.042 else self.dark, "tail", segments=8)
+        self.model.sweep(
+            np.vstack([root, line[1:]]), sizes, self.fur if thick < 0.042 else self.dark, "tail", segments=8
+        )
 
 
 def bred(kind: str, rng: Generator) -> Build:
@@ -175,8 +180,8 @@ def moving(animal: Animal, gait: str, grazing: bool) -> None:
         top = np.array([x * 0.62 * build.width * h, y * 0.46 * build.length * h, below])
         bend = (8 + 0.6 * max(0, -swing)) if y > 0 else -10 - 0.3 * abs(swing)
         animal.leg(name, top, swing + rng.normal(0, 4) + (-6 if y > 0 else 6), bend, below)
-    front_end(animal, front + [0, 0.08 * h, 0.25 * build.depth[0] * h], -38.0 if grazing else build.raised)
-    animal.tail(back + [0, -0.1 * h, 0.6 * build.depth[2] * h], np.array([0.0, -1.0, 0.0]))
+    front_end(animal, front + np.array([0, 0.08 * h, 0.25 * build.depth[0] * h]), -38.0 if grazing else build.raised)
+    animal.tail(back + np.array([0, -0.1 * h, 0.6 * build.depth[2] * h]), np.array([0.0, -1.0, 0.0]))
     finish(animal, front, back)
 
 
@@ -188,15 +193,15 @@ def sitting(animal: Animal) -> None:
     animal.trunk(front, back)
     ground = back[2] - 0.55 * build.depth[2] * h
     for name, x in (("lf", -1), ("rf", 1)):
-        top = front + [x * 0.6 * build.width * h, 0.02 * h, -0.1 * h]
+        top = front + np.array([x * 0.6 * build.width * h, 0.02 * h, -0.1 * h])
         animal.leg(name, top, 4, 2, top[2] - ground)
     for name, x in (("lb", -1), ("rb", 1)):
-        hip = back + [x * 0.85 * build.width * h, 0.02 * h, 0.1 * h]
+        hip = back + np.array([x * 0.85 * build.width * h, 0.02 * h, 0.1 * h])
         knee = np.array([hip[0] + x * 0.05 * h, hip[1] + 0.3 * h, ground + 0.2 * h])
         paw = np.array([knee[0], knee[1] + 0.1 * h, ground + 0.04 * h])
         animal.model.limb(hip, knee, 0.14 * h, 0.07 * h, animal.fur, f"{name}leg")
         animal.model.limb(np.array([knee[0], hip[1], paw[2]]), paw, 0.05 * h, 0.045 * h, animal.fur, f"{name}pa")
-    front_end(animal, front + [0, 0.05 * h, 0.12 * h], 70.0)
+    front_end(animal, front + np.array([0, 0.05 * h, 0.12 * h]), 70.0)
     animal.tail(np.array([0, back[1] - 0.12 * h, ground + 0.08 * h]), np.array([0.0, -1.0, 0.0]), 88.0)
 
 
@@ -211,9 +216,11 @@ def lying(animal: Animal) -> None:
         start = np.array([x * build.width * h * (0.75 if y > 0 else 1.05), y * 0.42 * build.length * h, 0.13 * h])
         end = start + np.array([x * 0.03, reach * 0.4 * (1 if y > 0 else 0.75), 0]) * h - [0, 0, 0.08 * h]
         parts = (f"{name}uleg", f"{name}lleg") if build.split else (f"{name}leg", f"{name}leg")
-        animal.model.limb(start, (start + end) / 2, 0.8 * build.leg[0] * h, build.leg[1] * h * 1.2, animal.fur, parts[0])
+        animal.model.limb(
+            start, (start + end) / 2, 0.8 * build.leg[0] * h, build.leg[1] * h * 1.2, animal.fur, parts[0]
+        )
         animal.model.limb((start + end) / 2, end, build.leg[1] * h * 1.2, build.leg[1] * h, animal.fur, parts[1])
-    front_end(animal, front + [0, 0.06 * h, 0.3 * build.depth[0] * h], build.raised + 8)
+    front_end(animal, front + np.array([0, 0.06 * h, 0.3 * build.depth[0] * h]), build.raised + 8)
     animal.tail(np.array([0.0, back[1] - 0.15 * h, 0.1 * h]), np.array([0.0, -1.0, 0.0]), 88.0)
     finish(animal, front, back)
 
@@ -230,7 +237,9 @@ def front_end(animal: Animal, base: Array, raised: float) -> None:
     end = base + length * towards
     animal.model.limb(base - 0.12 * h * towards, end, first, second, animal.fur, "neck")
     nod = {"horse": -38.0, "cow": -28.0, "sheep": -24.0}.get(animal.model.label, -6.0)
-    axes = turned(np.eye(3), float(np.degrees(-aside) + rng.normal(0, 20)), (nod if raised > 0 else -62.0) + rng.normal(0, 6))
+    axes = turned(
+        np.eye(3), float(np.degrees(-aside) + rng.normal(0, 20)), (nod if raised > 0 else -62.0) + rng.normal(0, 6)
+    )
     crown = animal.head(end, axes)
     GROWTHS.get(animal.model.label, lambda *_: None)(animal, base, crown, axes)
 
@@ -238,11 +247,13 @@ def front_end(animal: Animal, base: Array, raised: float) -> None:
 def mane(animal: Animal, base: Array, crown: Array, axes: Array) -> None:
     """Hair along a horse's neck and on its forehead."""
     h = animal.h
-    line = np.linspace(base + [0, -0.08 * h, 0.14 * h], crown - 0.05 * h * axes[:, 1], 5)
+    line = np.linspace(base + np.array([0, -0.08 * h, 0.14 * h]), crown - 0.05 * h * axes[:, 1], 5)
     line[1:4] += np.array([0, -0.03, 0.02]) * h
     animal.model.sweep(line, np.array([[0.02, 0.04], [0.03, 0.08], [0.03, 0.075], [0.03, 0.06], [0.03, 0.03]]) * h,
                        animal.dark, "neck", side=[1.0, 0, 0], segments=8)  # fmt: skip
-    animal.model.limb(crown, crown + h * (0.12 * axes[:, 1] - 0.05 * axes[:, 2]), 0.03 * h, 0.012 * h, animal.dark, "head", 8)
+    animal.model.limb(
+        crown, crown + h * (0.12 * axes[:, 1] - 0.05 * axes[:, 2]), 0.03 * h, 0.012 * h, animal.dark, "head", 8
+    )
 
 
 def horns(animal: Animal, base: Array, crown: Array, axes: Array) -> None:
@@ -270,13 +281,19 @@ def finish(animal: Animal, front: Array, back: Array) -> None:
     """Wool in tufts for sheep, an udder for cows."""
     h, rng, build = animal.h, animal.rng, animal.build
     if animal.model.label == "cow":
-        animal.model.balls(back + [0, 0.12 * h, -0.27 * h], np.array([0.11, 0.13, 0.1]) * h, animal.fur, "torso")
+        animal.model.balls(
+            back + np.array([0, 0.12 * h, -0.27 * h]), np.array([0.11, 0.13, 0.1]) * h, animal.fur, "torso"
+        )
     if animal.model.label == "sheep":
         count = 110
         turn, along = rng.uniform(0, 2 * np.pi, count), rng.uniform(-0.14, 1.12, count)
         fade = np.sqrt(np.clip(1 - ((along - 0.5) / 0.72) ** 2, 0.02, 1))
         middles = front + np.outer(along, back - front)
-        middles = middles + np.c_[np.cos(turn) * build.width, np.zeros(count), np.sin(turn) * build.depth[1]] * (0.93 * h * fade)[:, None]
+        middles = (
+            middles
+            + np.c_[np.cos(turn) * build.width, np.zeros(count), np.sin(turn) * build.depth[1]]
+            * (0.93 * h * fade)[:, None]
+        )
         sizes = h * rng.uniform(0.06, 0.11, (count, 1)) * np.ones((1, 3))
         animal.model.balls(middles, sizes, animal.fur, "torso", detail=1)
 
@@ -298,10 +315,14 @@ def bird(rng: Generator) -> Model:
     model.limb(neck, skull, 0.24 * size, 0.15 * size, plumage, "neck")
     facing = turned(np.eye(3), rng.normal(0, 30), rng.normal(0, 8))
     head = skull + 0.08 * size * facing[:, 1]
-    model.balls(head, np.array([0.22, 0.27, 0.23]) * size, plumage if rng.random() < 0.6 else second, "head", axes=facing[None])
+    model.balls(
+        head, np.array([0.22, 0.27, 0.23]) * size, plumage if rng.random() < 0.6 else second, "head", axes=facing[None]
+    )
     reach = size * rng.uniform(0.2, 0.65)
     beak = head + np.outer([0.2 * size, 0.2 * size + 0.4 * reach, 0.2 * size + reach], facing[:, 1])
-    model.sweep(beak, size * np.array([[0.09, 0.1], [0.07, 0.06], [0.015, 0.012]]), horn, "beak", side=facing[:, 0], segments=8)
+    model.sweep(
+        beak, size * np.array([[0.09, 0.1], [0.07, 0.06], [0.015, 0.012]]), horn, "beak", side=facing[:, 0], segments=8
+    )
     for side, sign in (("l", -1.0), ("r", 1.0)):
         eye = head + size * (0.185 * sign * facing[:, 0] + 0.12 * facing[:, 1] + 0.07 * facing[:, 2])
         model.balls(eye, np.full(3, 0.045 * size), BLACK, f"{side}eye", detail=1)
@@ -329,8 +350,8 @@ def spread_wing(model: Model, side: str, sign: float, size: float, front: Array,
     out = sign * np.cos(rise) * np.array([1.0, 0, 0]) + np.sin(rise) * up
     line = 0.2 * size * front + 0.15 * size * up + size * np.outer([0.2, 0.9, 1.7, 2.4], out)
     line = line - size * np.outer([0.0, 0.0, 0.25, 0.6], front)
-    model.sweep(line, size * np.array([[0.42, 0.07], [0.42, 0.05], [0.33, 0.03], [0.06, 0.01]]), material, f"{side}wing",
-                side=front, along=out)  # fmt: skip
+    sizes = size * np.array([[0.42, 0.07], [0.42, 0.05], [0.33, 0.03], [0.06, 0.01]])
+    model.sweep(line, sizes, material, f"{side}wing", side=front, along=out)
 
 
 def legs(model: Model, size: float, horn: Material, tall: bool) -> None:
@@ -338,7 +359,7 @@ def legs(model: Model, size: float, horn: Material, tall: bool) -> None:
     length = size * (1.3 if tall else 0.55)
     for side, x in (("l", -0.16), ("r", 0.16)):
         top = np.array([x, -0.08, -0.3]) * size
-        foot = top + [0, 0.12 * size, -length]
+        foot = top + np.array([0, 0.12 * size, -length])
         model.tube([top, foot], 0.045 * size, horn, f"{side}leg", 6)
         for toe in (-0.5, 0.0, 0.5):
             tip = foot + 0.3 * size * np.array([np.sin(toe), np.cos(toe), 0])

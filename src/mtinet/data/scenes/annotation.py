@@ -14,10 +14,10 @@ Bools = NDArray[np.bool_]
 IGNORED = 255
 BAND = 5 / 500  # width of the ignored band as a share of the longest side
 SPECK = 2e-4  # of the picture: objects with less in view go unnoticed
-WITHIN = {  # as in PASCAL-Part, these lie inside another part's mask
-    name: "head" for name in ("hair", "nose", "mouth", "leye", "reye", "lear", "rear", "lebrow", "rebrow", "muzzle",
-                              "beak", "lhorn", "rhorn")
-}  # fmt: skip
+WITHIN = dict.fromkeys(  # as in PASCAL-Part, these lie inside another part's mask
+    ("hair", "nose", "mouth", "leye", "reye", "lear", "rear", "lebrow", "rebrow", "muzzle", "beak", "lhorn", "rhorn"),
+    "head",
+)
 
 
 def noticed(instances: NDArray[np.int64], categories: NDArray[np.uint8]) -> list[int]:

@@ -164,7 +164,12 @@ def small(name: str, rng: Generator) -> Model:
     model, stuff = Model(name), paint(rng, "ceramic")
     if name == "cup":
         size = rng.uniform(0.035, 0.05)
-        model.lathe([0, 0, 0], [0, 0, 1], [[0, 0.7 * size], [2 * size, size], [1.9 * size, 0.9 * size], [0.3 * size, 0.0]], stuff)
+        model.lathe(
+            [0, 0, 0],
+            [0, 0, 1],
+            [[0, 0.7 * size], [2 * size, size], [1.9 * size, 0.9 * size], [0.3 * size, 0.0]],
+            stuff,
+        )
         model.hoop([size * 1.1, 0, size], [0, 1, 0], 0.55 * size, 0.15 * size, stuff)
     else:
         wide, deep, thick = rng.uniform(0.1, 0.3), rng.uniform(0.15, 0.25), rng.uniform(0.02, 0.12)
@@ -206,7 +211,13 @@ def grounded(kind: str, rng: Generator, outdoors: bool) -> Group:
         group = Group([animals.four_legged(kind, rng)])
         if kind in ("cow", "sheep") and rng.random() < 0.35:
             size = group.models[0].bounds()[1, 1] * 2
-            group.add(animals.four_legged(kind, rng), size * rng.uniform(0.7, 1.2), size * rng.uniform(-0.6, 0.6), 0, rng.normal(0, 0.7))
+            group.add(
+                animals.four_legged(kind, rng),
+                size * rng.uniform(0.7, 1.2),
+                size * rng.uniform(-0.6, 0.6),
+                0,
+                rng.normal(0, 0.7),
+            )
             group.subjects = 2
         return group
     return Group([SINGLE[kind](rng)])

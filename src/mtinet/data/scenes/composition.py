@@ -46,15 +46,57 @@ SETTINGS: dict[str, tuple[tuple[str, float], ...]] = {  # where each class is se
     "tvmonitor": (("indoors", 6),),
 }
 EXTRAS: dict[str, tuple[str, ...]] = {  # who else may be about
-    "street": ("person", "person", "person", "person", "person", "car", "car", "car", "bicycle", "motorbike", "bus", "dog"),
+    "street": (
+        "person",
+        "person",
+        "person",
+        "person",
+        "person",
+        "car",
+        "car",
+        "car",
+        "bicycle",
+        "motorbike",
+        "bus",
+        "dog",
+    ),
     "meadow": ("person", "person", "person", "person", "dog", "bird", "horse", "cow", "sheep", "car"),
-    "yard": ("person", "person", "person", "chair", "bicycle", "pottedplant", "pottedplant", "cat", "dog", "motorbike", "car"),
+    "yard": (
+        "person",
+        "person",
+        "person",
+        "chair",
+        "bicycle",
+        "pottedplant",
+        "pottedplant",
+        "cat",
+        "dog",
+        "motorbike",
+        "car",
+    ),
     "beach": ("person", "person", "person", "dog", "bird", "chair"),
     "water": ("boat", "boat", "bird"),
     "railway": ("person",),
     "airfield": ("aeroplane", "person", "person", "car"),
     "air": ("aeroplane", "bird"),
-    "indoors": ("person", "person", "person", "person", "person", "person", "chair", "chair", "chair", "pottedplant", "table", "sofa", "tvmonitor", "cat", "dog", "bottle"),
+    "indoors": (
+        "person",
+        "person",
+        "person",
+        "person",
+        "person",
+        "person",
+        "chair",
+        "chair",
+        "chair",
+        "pottedplant",
+        "table",
+        "sofa",
+        "tvmonitor",
+        "cat",
+        "dog",
+        "bottle",
+    ),
 }
 CLOSENESS = {"bicycle": 1.3, "motorbike": 1.1, "tvmonitor": 0.75, "bird": 1.1, "aeroplane": 1.1, "table": 1.2}
 LEAST = 0.012  # share of the picture that the subject takes at least
@@ -115,7 +157,6 @@ class Scene:
         return Tracer(joined([thing.model for thing in self.things], [thing.category for thing in self.things]))
 
 
-
 @dataclass
 class Frame:
     """How the subject is framed: the picture's sides at 500 pixels, the focal length (see Optics), the distance to
@@ -170,7 +211,7 @@ def proposed(rng: Generator, category: str | None) -> Scene:
     lift = frame.distance * rng.uniform(0.25, 0.6) if setting == "air" else 0.0
     if lift == 0.0 and group.bounds()[0, 2] < -0.02 and kind == "bird":
         lift = frame.distance * rng.uniform(0.1, 0.4)
-    frame.middle = frame.middle + [0, 0, lift]
+    frame.middle = frame.middle + np.array([0, 0, lift])
     cast = [group.moved(placed(0, frame.distance, lift, 0.0))]
     joined_by(cast, kind, setting, place, frame, rng)
     things = [Thing(model, 0, False) for model in place.models]
@@ -213,7 +254,11 @@ def aimed(frame: Frame, setting: str, rng: Generator) -> Optics:
     """A camera that looks at the subject, a little past it."""
     rise = np.tan(abs(rng.normal(0.04, 0.12)))
     top = 2.1 if setting == "indoors" else max(2.2, 0.6 * frame.middle[2] + 1.0)
-    height = float(np.clip(frame.middle[2] + frame.distance * rise, 0.35, max(top, frame.middle[2] * 0.8 if setting != "air" else 1.7)))
+    height = float(
+        np.clip(
+            frame.middle[2] + frame.distance * rise, 0.35, max(top, frame.middle[2] * 0.8 if setting != "air" else 1.7)
+        )
+    )
     if setting == "air":
         height = 1.6
     yaw = np.pi / 2 + rng.normal(0, 0.09) * frame.sides[1] / max(frame.sides) / frame.length
@@ -246,14 +291,18 @@ def settle(cast: list[Group], member: Group, name: str, setting: str, place: pla
     size = float(np.hypot(*(high - low)[:2])) / 2
     deep = 1.6 if setting == "indoors" else 6.0
     for _ in range(8):
-        y = frame.distance * (rng.uniform(0.6, 1.0) if rng.random() < 0.2 else rng.uniform(0.95, 1.3)) + rng.exponential(deep * 0.4)
+        y = frame.distance * (
+            rng.uniform(0.6, 1.0) if rng.random() < 0.2 else rng.uniform(0.95, 1.3)
+        ) + rng.exponential(deep * 0.4)
         x = rng.uniform(-0.95, 0.95) * frame.half_width(y)
         if name in casting.ON_ROADS and place.road:
             across = rng.uniform(place.road[0] + 0.8, place.road[1] - 0.8)
             y = frame.distance + (across + np.sin(place.turn) * x) / np.cos(place.turn)
         if y - size < 0.45 * frame.distance + 0.3 or not inside(place, x, y - frame.distance, size):
             continue
-        lift = {"air": rng.uniform(5, 30)}.get(setting, rng.uniform(0.5, 3) if name == "bird" and low[2] < -0.02 else 0.0)
+        lift = {"air": rng.uniform(5, 30)}.get(
+            setting, rng.uniform(0.5, 3) if name == "bird" and low[2] < -0.02 else 0.0
+        )
         spot = member.moved(placed(x, y, lift, 0.0))
         hides = y < frame.distance and shaded(spot.bounds(), cast[0].bounds(cast[0].subjects)) > HIDDEN
         if not hides and all(apart(spot.bounds(), other.bounds()) for other in cast):
@@ -272,7 +321,11 @@ def inside(place: places.Place, x: float, y: float, size: float) -> bool:
     """Whether (x, y) from the subject lies before the place's back and between its sides by `size`."""
     c, s = np.cos(place.turn), np.sin(place.turn)
     across, behind = c * x + s * y, c * y - s * x
-    return bool(behind + 0.8 * size < place.back and place.sides[0] < across - 0.7 * size and across + 0.7 * size < place.sides[1])
+    return bool(
+        behind + 0.8 * size < place.back
+        and place.sides[0] < across - 0.7 * size
+        and across + 0.7 * size < place.sides[1]
+    )
 
 
 def apart(first: Array, second: Array) -> bool:

@@ -75,11 +75,22 @@ def liner(rng: Generator) -> Model:
     places = [0.17, 0.3] if rng.random() < 0.3 else [0.19]
     for number, share in enumerate([s * side for s in places for side in (-1, 1)], start=1):
         middle = np.array([share * span, 0.09 * length - abs(share) * 0.42 * length, -0.95 * radius])
-        jet = np.array([[0, 0.75], [0.15, 0.95], [0.8, 1.0], [2.6, 0.75], [3.0, 0.5]]) * [0.085 * length / 3, 0.029 * length]
-        model.lathe(middle + [0, 0.04 * length, 0], [0, -1, 0], jet, second, f"engine_{number}")
-        model.lathe(middle + [0, 0.041 * length, 0], [0, -1, 0], [[0, 0.0], [0.02, 0.022 * length]], BLACK, f"engine_{number}")
+        jet = np.array([[0, 0.75], [0.15, 0.95], [0.8, 1.0], [2.6, 0.75], [3.0, 0.5]]) * [
+            0.085 * length / 3,
+            0.029 * length,
+        ]
+        model.lathe(middle + np.array([0, 0.04 * length, 0]), [0, -1, 0], jet, second, f"engine_{number}")
+        model.lathe(
+            middle + np.array([0, 0.041 * length, 0]),
+            [0, -1, 0],
+            [[0, 0.0], [0.02, 0.022 * length]],
+            BLACK,
+            f"engine_{number}",
+        )
     for y in np.linspace(-0.25, 0.38, 30) * length:
-        model.box([-radius * 0.975, y - 0.16, 0.22 * radius], [radius * 0.975, y + 0.16, 0.22 * radius + 0.45], BLACK, "body")
+        model.box(
+            [-radius * 0.975, y - 0.16, 0.22 * radius], [radius * 0.975, y + 0.16, 0.22 * radius + 0.45], BLACK, "body"
+        )
     cockpit = np.array([[0.45, 0.3], [0.473, 0.22], [0.467, 0.43], [0.447, 0.56]]) * [length, radius]
     model.prism(cockpit, (-0.6 * radius, 0.6 * radius), BLACK, "body")
     if rng.random() < 0.6:
@@ -99,7 +110,12 @@ def light(rng: Generator) -> Model:
         wings(model, 0.14 * length, z, 1.25 * length, (0.19 * length, 0.15 * length), 0.1, 0.3, 0.6, second)
     if len(heights) == 2 or high:
         for x in (-1, 1):
-            model.tube([[x * 0.5, 0.12 * length, -0.45], [x * 0.38 * length, 0.12 * length, heights[0] + 0.1]], 0.05, body, "body")
+            model.tube(
+                [[x * 0.5, 0.12 * length, -0.45], [x * 0.38 * length, 0.12 * length, heights[0] + 0.1]],
+                0.05,
+                body,
+                "body",
+            )
     tailplane(model, -0.43 * length, 0.25, 0.19 * length, 0.05, second, body)
     canopy = np.array([[-0.05, 0.45], [0.27, 0.4], [0.2, 1.0], [-0.02, 0.95]]) * [length, 0.62]
     model.prism(canopy, (-0.48, 0.48), glass(rng), "body", inset=0.2)
@@ -108,7 +124,12 @@ def light(rng: Generator) -> Model:
     turn = rng.uniform(0, np.pi)
     for angle in (turn, turn + np.pi):
         tip = nose + 1.05 * np.array([np.cos(angle), 0.08, np.sin(angle)])
-        model.sweep([nose + [0, 0.1, 0], (nose + tip) / 2, tip], [[0.06, 0.03], [0.1, 0.03], [0.05, 0.02]], BLACK, "engine_1")
+        model.sweep(
+            [nose + np.array([0, 0.1, 0]), (nose + tip) / 2, tip],
+            [[0.06, 0.03], [0.1, 0.03], [0.05, 0.02]],
+            BLACK,
+            "engine_1",
+        )
     undercarriage(model, [(-0.9, 0.17 * length), (0.9, 0.17 * length), (0.0, 0.42 * length)], -0.35, -0.95, 0.24)
     return model
 
@@ -119,11 +140,11 @@ def fighter(rng: Generator) -> Model:
     length = rng.uniform(13, 17)
     along = np.array([0.5, 0.42, 0.3, 0.1, -0.2, -0.42, -0.47]) * length
     size = np.array([[0.02, 0.02], [0.3, 0.3], [0.55, 0.6], [1.0, 0.75], [1.2, 0.72], [0.95, 0.65], [0.75, 0.55]])
-    model.sweep(np.c_[np.zeros(7), along, np.zeros(7)], size, body, "body", side=[1.0, 0, 0], along=[0, 1, 0], power=2.6,
-                segments=18)  # fmt: skip
+    spine = np.c_[np.zeros(7), along, np.zeros(7)]
+    model.sweep(spine, size, body, "body", side=[1.0, 0, 0], along=[0, 1, 0], power=2.6, segments=18)
     model.balls([0, 0.26 * length, 0.55], [0.4, 1.5, 0.5], glass(rng), "body")
     wings(model, -0.06 * length, 0.0, 0.62 * length, (0.34 * length, 0.1 * length), 0.17 * length, 0.0, 1.6, body)
-    for x in ((-0.9, 0.9) if rng.random() < 0.5 else (0.0,)):
+    for x in (-0.9, 0.9) if rng.random() < 0.5 else (0.0,):
         root, tip = np.array([x, -0.33 * length, 0.5]), np.array([1.4 * x, -0.42 * length, 2.9])
         model.between(*fin(root, tip, (0.19 * length, 0.08 * length), 0.2, True), second, "tail")
     for x in (-1, 1):
@@ -145,7 +166,9 @@ def hull(model: Model, length: float, half: float, high: float, material: Materi
     rings = []
     for y, w, top, low in zip(along * length, wide, deck, keel, strict=True):
         drop = np.minimum(0, np.sin(turn))  # flat above, round below
-        rings.append(np.c_[w * np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** 0.6, np.full(21, y), top + (top - low) * drop])
+        rings.append(
+            np.c_[w * np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** 0.6, np.full(21, y), top + (top - low) * drop]
+        )
     model.surface(np.array(rings), material)
     model.cap(rings[-1][:-1], np.array([0, -1.0, 0]), material, "")
 
@@ -162,16 +185,26 @@ def sailing(model: Model, rng: Generator) -> None:
     """A mast with one or two sails."""
     length, cloth = rng.uniform(5, 11), paint(rng, "textile")
     hull(model, length, 0.16 * length, 0.1 * length, lacquer(rng), pointed=True)
-    model.box([-0.08 * length, -0.15 * length, 0.05 * length], [0.08 * length, 0.15 * length, 0.14 * length], lacquer(rng))
+    model.box(
+        [-0.08 * length, -0.15 * length, 0.05 * length], [0.08 * length, 0.15 * length, 0.14 * length], lacquer(rng)
+    )
     mast, tall = 0.08 * length, rng.uniform(1.1, 1.4) * length
     model.tube([[0, mast, 0.0], [0, mast, tall]], 0.012 * length, CHROME)
     if rng.random() < 0.75:
         swing = rng.normal(0, 0.12) * length
-        foot = np.array([[0, mast - 0.1, 0.2 * length], [swing, -0.42 * length, 0.2 * length], [0, mast - 0.1, 0.97 * tall]])
-        model.between(foot, foot + [0.02, 0, 0], cloth)
+        foot = np.array(
+            [[0, mast - 0.1, 0.2 * length], [swing, -0.42 * length, 0.2 * length], [0, mast - 0.1, 0.97 * tall]]
+        )
+        model.between(foot, foot + np.array([0.02, 0, 0]), cloth)
         if rng.random() < 0.7:
-            jib = np.array([[0, 0.48 * length, 0.14 * length], [swing * 0.6, mast + 0.05, 0.16 * length], [0, mast + 0.05, 0.85 * tall]])
-            model.between(jib, jib + [0.02, 0, 0], cloth if rng.random() < 0.7 else paint(rng, "textile"))
+            jib = np.array(
+                [
+                    [0, 0.48 * length, 0.14 * length],
+                    [swing * 0.6, mast + 0.05, 0.16 * length],
+                    [0, mast + 0.05, 0.85 * tall],
+                ]
+            )
+            model.between(jib, jib + np.array([0.02, 0, 0]), cloth if rng.random() < 0.7 else paint(rng, "textile"))
     model.tube([[0, mast, 0.19 * length], [0, -0.42 * length, 0.19 * length]], 0.008 * length, CHROME)
     for y in (0.49, -0.49):
         model.tube([[0, mast, tall], [0, y * length, 0.12 * length]], 0.004 * length, BLACK, segments=4)
@@ -185,10 +218,19 @@ def motoring(model: Model, rng: Generator) -> None:
     model.box([-0.168 * length, -0.4 * length, 0.62 * high], [0.168 * length, 0.1 * length, 0.72 * high], lacquer(rng))
     cabin = np.array([[-0.25, 0.95], [0.2, 1.0], [0.1, 1.75], [-0.22, 1.75]]) * [length, high]
     model.prism(cabin, (-0.12 * length, 0.12 * length), lacquer(rng), inset=0.1)
-    model.prism(cabin * [0.97, 1] + [0.012 * length, 0.18 * high], (-0.124 * length, 0.124 * length), glass(rng), inset=0.14)
-    model.box([-0.13 * length, -0.26 * length, 1.72 * high + 0.1], [0.13 * length, 0.12 * length, 1.82 * high + 0.1], lacquer(rng))
+    model.prism(
+        cabin * [0.97, 1] + [0.012 * length, 0.18 * high], (-0.124 * length, 0.124 * length), glass(rng), inset=0.14
+    )
+    model.box(
+        [-0.13 * length, -0.26 * length, 1.72 * high + 0.1],
+        [0.13 * length, 0.12 * length, 1.82 * high + 0.1],
+        lacquer(rng),
+    )
     model.box([-0.03 * length, -0.56 * length, 0.2 * high], [0.03 * length, -0.48 * length, 1.3 * high], BLACK)
-    rail = [[x * 0.12 * length, y * length, 1.55 * high] for x, y in ((-1, 0.2), (-0.5, 0.4), (0, 0.49), (0.5, 0.4), (1, 0.2))]
+    rail = [
+        [x * 0.12 * length, y * length, 1.55 * high]
+        for x, y in ((-1, 0.2), (-0.5, 0.4), (0, 0.49), (0.5, 0.4), (1, 0.2))
+    ]
     model.tube(rail, 0.02, CHROME)
 
 
@@ -202,7 +244,9 @@ def rowing(model: Model, rng: Generator) -> None:
     for y in (-0.2, 0.1):
         model.box([-0.16 * length, y * length, 0.14 * length], [0.16 * length, y * length + 0.25, 0.16 * length], wood)
     for x in (-1, 1):
-        model.tube([[x * 0.02 * length, 0.0, 0.25 * length], [x * 0.5 * length, -0.12 * length, 0.02 * length]], 0.025, wood)
+        model.tube(
+            [[x * 0.02 * length, 0.0, 0.25 * length], [x * 0.5 * length, -0.12 * length, 0.02 * length]], 0.025, wood
+        )
 
 
 def ship(model: Model, rng: Generator) -> None:
@@ -212,10 +256,18 @@ def ship(model: Model, rng: Generator) -> None:
     hull(model, length, 0.14 * length, high, lacquer(rng))
     level, y0 = 0.85 * high, rng.uniform(-0.38, -0.2)
     for deck in range(int(rng.integers(1, 4))):
-        half, front, back = (0.12 - 0.012 * deck) * length, (y0 + 0.5 - 0.07 * deck) * length, (y0 + 0.03 * deck) * length
+        half, front, back = (
+            (0.12 - 0.012 * deck) * length,
+            (y0 + 0.5 - 0.07 * deck) * length,
+            (y0 + 0.03 * deck) * length,
+        )
         model.box([-half, back, level], [half, front, level + 0.085 * length], white)
-        model.box([-half - 0.02, back + 0.3, level + 0.04 * length], [half + 0.02, front + 0.02, level + 0.065 * length], pane)
+        model.box(
+            [-half - 0.02, back + 0.3, level + 0.04 * length], [half + 0.02, front + 0.02, level + 0.065 * length], pane
+        )
         level += 0.085 * length
-    model.lathe([0, (y0 + 0.1) * length, level], [0, 0, 1], [[0, 0.04 * length], [0.12 * length, 0.035 * length]], lacquer(rng))
+    model.lathe(
+        [0, (y0 + 0.1) * length, level], [0, 0, 1], [[0, 0.04 * length], [0.12 * length, 0.035 * length]], lacquer(rng)
+    )
     for y in (y0 + 0.3, 0.35):
         model.tube([[0, y * length, 0], [0, y * length, level + 0.12 * length]], 0.006 * length, CHROME)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.random import Generator
 
@@ -39,22 +41,27 @@ def bicycle(rng: Generator) -> Model:
     for line in ([crank, neck], [low - [0, 0, 0.05], head], [crank, seat], [crank, back], [seat - [0, 0, 0.04], back]):
         model.tube(line, tube, colour, "")
     model.tube([front, neck], tube, colour)
-    model.tube([neck, head, head + [0, -0.03, 0.1]], tube, colour)
-    model.tube([seat, seat + [0, -0.03, 0.12]], 0.015, CHROME)
-    top = seat + [0, -0.03, 0.13]
+    model.tube([neck, head, head + np.array([0, -0.03, 0.1])], tube, colour)
+    model.tube([seat, seat + np.array([0, -0.03, 0.12])], 0.015, CHROME)
+    top = seat + np.array([0, -0.03, 0.13])
     model.sweep(top + np.array([[0, -0.14, 0.01], [0, -0.1, 0.015], [0, 0.02, 0.0], [0, 0.14, 0.0]]),
                 np.array([[0.03, 0.015], [0.085, 0.03], [0.045, 0.028], [0.015, 0.012]]), saddle, "saddle",
                 side=[1.0, 0, 0])  # fmt: skip
-    bar = head + [0, -0.03, 0.1]
+    bar = head + np.array([0, -0.03, 0.1])
     forward, drop = [(0.02, 0.0), (0.1, -0.12), (-0.14, 0.05)][rng.integers(3)]
     for x in (-1, 1):
-        model.tube([bar, bar + [x * 0.25, 0.02, 0.02], bar + [x * 0.29, forward, drop]], 0.017, BLACK, "handlebar")
-        pedal = crank + [x * 0.09, x * 0.12, -x * 0.11]
-        model.tube([crank + [x * 0.05, 0, 0], pedal], 0.012, CHROME)
-        model.box(pedal - [0.04, 0.04, 0.01], pedal + [0.04, 0.04, 0.01], BLACK)
-    model.hoop(crank + [0.05, 0, 0], [1, 0, 0], 0.09, 0.012, CHROME, "chainwheel")
-    model.tube([crank + [0.05, 0, 0.09], back + [0.05, 0, 0.04]], 0.008, BLACK)
-    model.tube([crank + [0.05, 0, -0.09], back + [0.05, 0, -0.04]], 0.008, BLACK)
+        model.tube(
+            [bar, bar + np.array([x * 0.25, 0.02, 0.02]), bar + np.array([x * 0.29, forward, drop])],
+            0.017,
+            BLACK,
+            "handlebar",
+        )
+        pedal = crank + np.array([x * 0.09, x * 0.12, -x * 0.11])
+        model.tube([crank + np.array([x * 0.05, 0, 0]), pedal], 0.012, CHROME)
+        model.box(pedal - [0.04, 0.04, 0.01], pedal + np.array([0.04, 0.04, 0.01]), BLACK)
+    model.hoop(crank + np.array([0.05, 0, 0]), [1, 0, 0], 0.09, 0.012, CHROME, "chainwheel")
+    model.tube([crank + np.array([0.05, 0, 0.09]), back + np.array([0.05, 0, 0.04])], 0.008, BLACK)
+    model.tube([crank + np.array([0.05, 0, -0.09]), back + np.array([0.05, 0, -0.04])], 0.008, BLACK)
     if rng.random() < 0.4:
         basket(model, head, rng)
     if rng.random() < 0.4:
@@ -65,7 +72,7 @@ def bicycle(rng: Generator) -> Model:
 
 def basket(model: Model, head: Array, rng: Generator) -> None:
     """A basket before the handlebars."""
-    low = head + [0, 0.15, -0.12]
+    low = head + np.array([0, 0.15, -0.12])
     wicker = paint(rng, "plastic", "checks")
     base = low + np.array([[-0.13, -0.09, 0], [0.13, -0.09, 0], [0.13, 0.09, 0], [-0.13, 0.09, 0]])
     top = low + np.array([[-0.18, -0.12, 0.22], [0.18, -0.12, 0.22], [0.18, 0.14, 0.22], [-0.18, 0.14, 0.22]])
@@ -88,28 +95,45 @@ def motorbike(rng: Generator) -> Model:
     front, back = np.array([0.0, 0.68 + rake, radius]), np.array([0.0, -0.68, radius])
     for centre, part in ((front, "fwheel"), (back, "bwheel")):
         model.hoop(centre, [1, 0, 0], radius - thick, thick, BLACK, part)
-        model.lathe(centre - [0.05, 0, 0], [1, 0, 0], [[0, 0.4 * radius], [0.02, 0.45 * radius], [0.08, 0.45 * radius], [0.1, 0.4 * radius]],
-                    CHROME, part, 14)  # fmt: skip
+        hub = np.array([[0, 0.4], [0.02, 0.45], [0.08, 0.45], [0.1, 0.4]]) * [1.0, radius]
+        model.lathe(centre - [0.05, 0, 0], [1, 0, 0], hub, CHROME, part, 14)
         for turn in np.arange(6) * np.pi / 3:
-            model.tube([centre, centre + (radius - 1.6 * thick) * np.array([0, np.cos(turn), np.sin(turn)])], 0.018, CHROME, part, 5)
+            model.tube(
+                [centre, centre + (radius - 1.6 * thick) * np.array([0, np.cos(turn), np.sin(turn)])],
+                0.018,
+                CHROME,
+                part,
+                5,
+            )
     head = np.array([0.0, 0.42, 0.92])
     for x in (-0.09, 0.09):
-        model.tube([front + [x, 0, 0], head + [x, 0, 0]], 0.03, CHROME)
+        model.tube([front + np.array([x, 0, 0]), head + np.array([x, 0, 0])], 0.03, CHROME)
     mudguard(model, front, radius + 0.03, (20, 150), colour)
     mudguard(model, back, radius + 0.04, (40, 175), colour)
     (scooter_body if scooter else engine)(model, colour, saddle, head, rng)
-    bar = head + [0, -0.02, 0.1]
+    bar = head + np.array([0, -0.02, 0.1])
     high = rng.uniform(0.0, 0.18)
     for x in (-1, 1):
-        model.tube([bar, bar + [x * 0.2, 0.0, high], bar + [x * 0.36, -0.14, high]], 0.02, BLACK, "handlebar")
+        model.tube(
+            [bar, bar + np.array([x * 0.2, 0.0, high]), bar + np.array([x * 0.36, -0.14, high])],
+            0.02,
+            BLACK,
+            "handlebar",
+        )
         if rng.random() < 0.7:
-            model.tube([bar + [x * 0.25, 0, high], bar + [x * 0.3, 0.02, high + 0.16]], 0.01, BLACK)
-            model.balls(bar + [x * 0.32, 0.02, high + 0.18], [0.06, 0.015, 0.045], CHROME, detail=1)
-    model.lathe(head + [0, 0.02, 0.0], [0, 1, 0], [[0, 0.05], [0.05, 0.1], [0.12, 0.1], [0.13, 0.0]], CHROME, "headlight_1")
+            model.tube([bar + np.array([x * 0.25, 0, high]), bar + np.array([x * 0.3, 0.02, high + 0.16])], 0.01, BLACK)
+            model.balls(bar + np.array([x * 0.32, 0.02, high + 0.18]), [0.06, 0.015, 0.045], CHROME, detail=1)
+    model.lathe(
+        head + np.array([0, 0.02, 0.0]),
+        [0, 1, 0],
+        [[0, 0.05], [0.05, 0.1], [0.12, 0.1], [0.13, 0.0]],
+        CHROME,
+        "headlight_1",
+    )
     lights(model, 0.0, back[1] - 0.22, 0.68, 0.05, rng, "taillight")
     if rng.random() < 0.4:
         shield = head + np.array([[-0.17, 0.13, 0.02], [0.17, 0.13, 0.02], [0.13, -0.02, 0.36], [-0.13, -0.02, 0.36]])
-        model.between(shield, shield + [0, 0.015, 0.005], lacquer(rng))
+        model.between(shield, shield + np.array([0, 0.015, 0.005]), lacquer(rng))
     return model
 
 
@@ -119,17 +143,24 @@ def engine(model: Model, colour: Material, saddle: Material, head: Array, rng: G
     model.sweep(tank, np.array([[0.03, 0.03], [0.13, 0.11], [0.17, 0.14], [0.12, 0.1], [0.05, 0.05]]), colour,
                 side=[1.0, 0, 0], power=3.0)  # fmt: skip
     tail = rng.uniform(0.0, 0.14)
-    seat = np.array([[0, -0.05, 0.74], [0, -0.12, 0.76], [0, -0.45, 0.74], [0, -0.8, 0.8 + tail], [0, -0.88, 0.82 + tail]])
-    model.sweep(seat, np.array([[0.07, 0.05], [0.12, 0.06], [0.15, 0.06], [0.13, 0.07], [0.05, 0.03]]), saddle, "saddle",
-                side=[1.0, 0, 0], power=3.0)  # fmt: skip
+    seat = np.array(
+        [[0, -0.05, 0.74], [0, -0.12, 0.76], [0, -0.45, 0.74], [0, -0.8, 0.8 + tail], [0, -0.88, 0.82 + tail]]
+    )
+    sizes = np.array([[0.07, 0.05], [0.12, 0.06], [0.15, 0.06], [0.13, 0.07], [0.05, 0.03]])
+    model.sweep(seat, sizes, saddle, "saddle", side=[1.0, 0, 0], power=3.0)
     model.sweep(np.array([[0, -0.1, 0.7], [0, -0.75, 0.74 + tail]]), np.array([[0.09, 0.07], [0.08, 0.05]]), colour,
                 side=[1.0, 0, 0], power=3.0)  # fmt: skip
     model.box([-0.16, -0.25, 0.22], [0.16, 0.25, 0.5], CHROME)
     for tilt in (-0.16, 0.16):
         fins = np.array([[k * 0.04, 0.12 if k % 2 else 0.085] for k in range(8)])
         model.lathe([0, tilt * 0.6, 0.42], [0, tilt * 2, 1], fins, BLACK, "", 14)
-    for line in ([head - [0, 0, 0.1], [0, 0.3, 0.25]], [[0, 0.3, 0.25], [0, -0.35, 0.25]], [[0, -0.35, 0.3], [0, -0.2, 0.72]],
-                 [[0.1, -0.3, 0.3], [0.1, -0.68, 0.32]], [[-0.1, -0.3, 0.3], [-0.1, -0.68, 0.32]]):  # fmt: skip
+    frame: list[list[Any]] = [
+        [head - [0, 0, 0.1], [0, 0.3, 0.25], [0, -0.35, 0.25]],
+        [[0, -0.35, 0.3], [0, -0.2, 0.72]],
+        [[0.1, -0.3, 0.3], [0.1, -0.68, 0.32]],
+        [[-0.1, -0.3, 0.3], [-0.1, -0.68, 0.32]],
+    ]
+    for line in frame:
         model.tube(line, 0.03, colour)
     for x in (-0.19, 0.19):
         model.tube([[x * 0.6, 0.25, 0.5], [x, 0.2, 0.22], [x, -0.35, 0.24]], 0.028, CHROME)
@@ -139,11 +170,11 @@ def engine(model: Model, colour: Material, saddle: Material, head: Array, rng: G
 def scooter_body(model: Model, colour: Material, saddle: Material, head: Array, rng: Generator) -> None:
     """Leg shield, footboard and a rounded tail."""
     shield = np.array([[-0.2, 0.5, 0.25], [0.2, 0.5, 0.25], [0.16, 0.4, 0.95], [-0.16, 0.4, 0.95]])
-    model.between(shield, shield + [0, 0.06, 0], colour)
+    model.between(shield, shield + np.array([0, 0.06, 0]), colour)
     model.box([-0.18, -0.1, 0.22], [0.18, 0.52, 0.3], colour)
     spine = np.array([[0, 0.0, 0.35], [0, -0.12, 0.45], [0, -0.5, 0.55], [0, -0.85, 0.6], [0, -0.95, 0.62]])
     model.sweep(spine, np.array([[0.1, 0.12], [0.17, 0.24], [0.2, 0.2], [0.15, 0.12], [0.04, 0.04]]), colour,
                 side=[1.0, 0, 0], power=2.6)  # fmt: skip
     seat = np.array([[0, -0.02, 0.72], [0, -0.1, 0.76], [0, -0.5, 0.77], [0, -0.82, 0.78], [0, -0.88, 0.78]])
-    model.sweep(seat, np.array([[0.05, 0.03], [0.14, 0.06], [0.16, 0.06], [0.12, 0.05], [0.04, 0.02]]), saddle, "saddle",
-                side=[1.0, 0, 0])  # fmt: skip
+    sizes = np.array([[0.05, 0.03], [0.14, 0.06], [0.16, 0.06], [0.12, 0.05], [0.04, 0.02]])
+    model.sweep(seat, sizes, saddle, "saddle", side=[1.0, 0, 0])

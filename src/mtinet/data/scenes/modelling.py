@@ -6,17 +6,21 @@ carries a part of the object; corners carry smooth normals, so that a coarse mes
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import trimesh
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from mtinet.data.scenes.geometry import Array, Mesh, Sketch, planar_uv, solids
 from mtinet.data.scenes.materials import Material
 
 Ints = NDArray[np.int64]
+Points = Sequence[Any] | NDArray[Any]
 CREASE = 0.75  # cosine: faces that meet at less than this angle share their normals
 
 
@@ -88,8 +92,8 @@ class Model:
             numbers = np.array([self.number(name) for name in part])
         self.pieces.append(Piece(corners, normals, uv, numbers, material))
 
-    def sweep(self, spine: ArrayLike, radii: ArrayLike, material: Material, part: str = "",
-              side: ArrayLike | None = None, along: ArrayLike | None = None, power: float = 2.0,
+    def sweep(self, spine: Points, radii: Points, material: Material, part: str = "",
+              side: Points | None = None, along: Points | None = None, power: float = 2.0,
               segments: int = 12, halves: tuple[str, str] | None = None) -> None:  # fmt: skip
         """A tube around `spine` [K, 3] with `radii` [K] or [K, 2] (across `side`, and across both).
 
@@ -98,7 +102,11 @@ class Model:
         """
         line, sizes = np.asarray(spine, float), np.asarray(radii, float)
         sizes = sizes[:, None].repeat(2, axis=1) if sizes.ndim == 1 else sizes
-        tangents = unit(np.gradient(line, axis=0)) if along is None else np.tile(unit(np.asarray(along, float)), (len(line), 1))
+        tangents = (
+            unit(np.gradient(line, axis=0))
+            if along is None
+            else np.tile(unit(np.asarray(along, float)), (len(line), 1))
+        )
         mean = unit(tangents.mean(axis=0))
         across = np.eye(3)[np.abs(mean).argmin()] if side is None else np.asarray(side, float)
         up = unit(np.cross(tangents, across))
@@ -140,31 +148,33 @@ class Model:
         middle = np.argsort(np.abs(outwards))[:2]
         self.keep(fan, np.tile(unit(outwards), (len(fan), 3, 1)), fan[..., np.sort(middle)], material, part)
 
-    def limb(self, start: ArrayLike, end: ArrayLike, first: float, second: float, material: Material,
+    def limb(self, start: Points, end: Points, first: float, second: float, material: Material,
              part: str = "", segments: int = 12) -> None:  # fmt: skip
         """A capsule from start to end whose radius goes from `first` to `second`."""
         a, b = np.asarray(start, float), np.asarray(end, float)
         length = max(float(np.linalg.norm(b - a)), 1e-4)
         bend = np.array([1.0, 0.75, 0.4, 0.0])
         t = np.concatenate([-first * bend, [0.5 * length], length + second * bend[::-1]])
-        r = np.concatenate([first * np.sqrt(1 - bend**2), [(first + second) / 2], second * np.sqrt(1 - bend[::-1] ** 2)])
+        r = np.concatenate(
+            [first * np.sqrt(1 - bend**2), [(first + second) / 2], second * np.sqrt(1 - bend[::-1] ** 2)]
+        )
         axis = (b - a) / length if length > 1e-4 else np.array([0.0, 0.0, 1.0])
         self.sweep(a + t[:, None] * axis, r, material, part, along=axis, segments=segments)
 
-    def lathe(self, start: ArrayLike, axis: ArrayLike, profile: ArrayLike, material: Material, part: str = "",
+    def lathe(self, start: Points, axis: Points, profile: Points, material: Material, part: str = "",
               segments: int = 16) -> None:  # fmt: skip
         """A surface of revolution: `profile` [K, 2] of metres along the axis and radius."""
         points, direction = np.asarray(profile, float), unit(np.asarray(axis, float))
         spine = np.asarray(start, float) + points[:, :1] * direction
         self.sweep(spine, points[:, 1], material, part, along=direction, segments=segments)
 
-    def tube(self, points: ArrayLike, radius: float, material: Material, part: str = "", segments: int = 8) -> None:
+    def tube(self, points: Points, radius: float, material: Material, part: str = "", segments: int = 8) -> None:
         """Straight round bars along a polyline."""
         line = np.asarray(points, float)
-        for a, b in zip(line[:-1], line[1:], strict=True):
+        for a, b in pairwise(line):
             self.sweep([a, b], [radius, radius], material, part, along=b - a, segments=segments)
 
-    def hoop(self, centre: ArrayLike, axis: ArrayLike, radius: float, thick: float, material: Material,
+    def hoop(self, centre: Points, axis: Points, radius: float, thick: float, material: Material,
              part: str = "", wide: float = 1.0) -> None:  # fmt: skip
         """A torus; `wide` stretches its section along the axis."""
         normal = unit(np.asarray(axis, float))
@@ -172,17 +182,21 @@ class Model:
         second = np.cross(normal, first)
         turn, around = np.linspace(0, 2 * np.pi, 29)[:, None, None], np.linspace(0, 2 * np.pi, 9)[None, :, None]
         out = np.cos(turn) * first + np.sin(turn) * second
-        rings = np.asarray(centre, float) + out * (radius + thick * np.cos(around)) + wide * thick * np.sin(around) * normal
+        rings = (
+            np.asarray(centre, float) + out * (radius + thick * np.cos(around)) + wide * thick * np.sin(around) * normal
+        )
         self.surface(rings, material, part)
 
-    def between(self, first: ArrayLike, second: ArrayLike, material: Material, part: str = "") -> None:
+    def between(self, first: Points, second: Points, material: Material, part: str = "") -> None:
         """A flat-sided body between two convex polygons [K, 3] with as many corners."""
         low, high = np.asarray(first, float), np.asarray(second, float)
         count = len(low)
         ring = np.arange(count)
         after = (ring + 1) % count
         fan = np.c_[np.zeros(count - 2, int), ring[1:-1], ring[2:]]
-        faces = np.vstack([np.c_[ring, after, after + count], np.c_[ring, after + count, ring + count], fan, fan + count])
+        faces = np.vstack(
+            [np.c_[ring, after, after + count], np.c_[ring, after + count, ring + count], fan, fan + count]
+        )
         self.triangles(np.vstack([low, high]), faces, material, part)
 
     def triangles(self, vertices: Array, faces: Ints, material: Material, part: str = "") -> None:
@@ -193,22 +207,22 @@ class Model:
         uv = planar_uv(vertices, faces[kept])[0]
         self.keep(corners[kept], unit(across[kept])[:, None].repeat(3, axis=1), uv, material, part)
 
-    def box(self, low: ArrayLike, high: ArrayLike, material: Material, part: str = "") -> None:
+    def box(self, low: Points, high: Points, material: Material, part: str = "") -> None:
         """An axis-parallel box."""
         (x0, y0, z0), (x1, y1, z1) = np.asarray(low, float), np.asarray(high, float)
         base = np.array([[x0, y0, z0], [x1, y0, z0], [x1, y1, z0], [x0, y1, z0]])
-        self.between(base, base + [0, 0, z1 - z0], material, part)
+        self.between(base, base + np.array([0, 0, z1 - z0]), material, part)
 
-    def prism(self, outline: ArrayLike, x: tuple[float, float], material: Material, part: str = "",
+    def prism(self, outline: Points, x: tuple[float, float], material: Material, part: str = "",
               inset: float = 0.0) -> None:  # fmt: skip
         """A convex outline [K, 2] in the plane of y and z, extruded over the interval x; points above the lowest
         move inwards by `inset` per metre of height."""
         points = np.asarray(outline, float)
         rise = inset * (points[:, 1] - points[:, 1].min())
-        sides = [np.c_[np.full(len(points), x[0]) + rise, points], np.c_[np.full(len(points), x[1]) - rise, points]]
-        self.between(*sides, material, part)
+        left, right = np.full(len(points), x[0]) + rise, np.full(len(points), x[1]) - rise
+        self.between(np.c_[left, points], np.c_[right, points], material, part)
 
-    def balls(self, centres: ArrayLike, radii: ArrayLike, material: Material, part: str = "", detail: int = 2,
+    def balls(self, centres: Points, radii: Points, material: Material, part: str = "", detail: int = 2,
               axes: Array | None = None) -> None:  # fmt: skip
         """Ellipsoids with `centres` [N, 3] and `radii` [N, 3], turned by `axes` [N, 3, 3] (columns)."""
         vertices, faces = sphere(detail)
@@ -216,7 +230,9 @@ class Model:
         turned = np.tile(np.eye(3), (len(middles), 1, 1)) if axes is None else axes
         points = np.einsum("nij,nvj->nvi", turned, vertices * sizes[:, None]) + middles[:, None]
         normals = unit(np.einsum("nij,nvj->nvi", turned, vertices / sizes[:, None]))
-        uv = np.stack([np.arctan2(vertices[:, 0], vertices[:, 1]), vertices[:, 2]], axis=1) * sizes[:, None].mean(axis=2, keepdims=True)
+        uv = np.stack([np.arctan2(vertices[:, 0], vertices[:, 1]), vertices[:, 2]], axis=1) * sizes[:, None].mean(
+            axis=2, keepdims=True
+        )
         self.keep(points[:, faces].reshape(-1, 3, 3), normals[:, faces].reshape(-1, 3, 3),
                   uv[:, faces].reshape(-1, 3, 2), material, part)  # fmt: skip
 

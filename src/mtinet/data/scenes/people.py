@@ -18,7 +18,7 @@ Joint = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Pose:
-    """Arms and legs as (left, right); lean forwards, roll and twist of the trunk, yaw and pitch of the head, degrees."""
+    """Arms and legs as (left, right); lean forwards, roll and twist of the trunk, yaw and pitch of the head."""
 
     arms: tuple[Joint, Joint] = ((5, 8, 15, 4), (5, 8, 15, 4))
     legs: tuple[Joint, Joint] = ((0, 4, 0, 4), (0, 4, 0, 4))
@@ -115,6 +115,7 @@ def dressed(rng: Generator) -> Wardrobe:
 
 def varied(pose: Pose, rng: Generator) -> Pose:
     """The pose with every joint a little different."""
+
     def loose(joint: Joint, spread: float) -> Joint:
         a, b, c, d = np.array(joint) + rng.normal(0, spread, 4) * [1.0, 0.6, 1.0, 0.6]
         return a, b, c, d
@@ -246,10 +247,12 @@ class Body:
         _, front, up = axes.T
         crown = centre + h * (0.022 * up - 0.006 * front)
         tall = rng.uniform(0.055, 0.075)
-        self.model.lathe(crown, up, np.c_[np.array([0.0, 0.5, 0.85, 1.0]) * tall, [0.06, 0.058, 0.04, 0.0]] * np.array([h, h]),
-                         material, "head")  # fmt: skip
+        dome = h * np.c_[np.array([0.0, 0.5, 0.85, 1.0]) * tall, [0.06, 0.058, 0.04, 0.0]]
+        self.model.lathe(crown, up, dome, material, "head")
         if rng.random() < 0.5:
-            self.model.balls(crown + 0.055 * h * front, np.array([0.04, 0.045, 0.005]) * h, material, "head", axes=axes[None])
+            self.model.balls(
+                crown + 0.055 * h * front, np.array([0.04, 0.045, 0.005]) * h, material, "head", axes=axes[None]
+            )
         elif rng.random() < 0.6:
             self.model.lathe(crown, up, np.array([[0.0, 0.055], [0.002, 0.095], [0.006, 0.095], [0.008, 0.05]]) * h,
                              material, "head")  # fmt: skip
@@ -295,5 +298,7 @@ def person(rng: Generator, pose: Pose, on_ground: bool = True) -> Model:
     body.model.limb(shoulders + 0.005 * height * trunk[:, 2], neck, 0.035 * height * girth, 0.03 * height,
                     body.wear.skin, "neck")  # fmt: skip
     upright = turned(chest, 0.0, 0.75 * pose.lean)
-    body.head(neck, turned(upright, float(np.clip(pose.yaw, -75, 75)), pose.pitch), 1.0 + max(0.0, 1.6 - height) * 0.55, rng)
+    body.head(
+        neck, turned(upright, float(np.clip(pose.yaw, -75, 75)), pose.pitch), 1.0 + max(0.0, 1.6 - height) * 0.55, rng
+    )
     return body.model.standing() if on_ground else body.model

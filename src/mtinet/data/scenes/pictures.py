@@ -38,13 +38,14 @@ def capture(scene: Scene, tracer: Tracer, longest: int, film: Generator) -> Pict
     instances = hits.instance.reshape(shape)
     parts = np.where(hits.face < 0, 0, tracer.mesh.part[hits.face]).reshape(shape)
     labels = np.array([CONTEXT[thing.model.label] for thing in scene.things] + [CONTEXT["sky"]], np.uint16)
+    models = [thing.model for thing in scene.things]
     found = annotation.noticed(instances, tracer.mesh.labels)
     prominent = [k for k, thing in enumerate(scene.things) if thing.prominent]
     return Picture(
         image=image,
         label_map=labels[instances],
         semseg=annotation.voc_classes(instances, tracer.mesh.labels, found),
-        objects=annotation.objects(instances, parts, [thing.model for thing in scene.things], tracer.mesh.labels, found),
+        objects=annotation.objects(instances, parts, models, tracer.mesh.labels, found),
         normals=(smooth.normals @ scene.camera.rotation).astype(np.float32).reshape(*shape, 3),
         depth=np.where(hits.face < 0, 0.0, hits.depth).astype(np.float32).reshape(shape),
         salient=saliency.salient(image, instances, prominent),

@@ -35,8 +35,26 @@ NAMES = {  # the room renderer's classes in PASCAL-Context's words
     "floor mat": "rug",
     "otherprop": "book",
 }
-ALONG_WALL = ("dresser", "wardrobe", "cupboard", "bookshelf", "bookshelf", "rack", "door", "bed", "wardrobe", "night_stand")
-ON_WALL = (("picture", 1.3), ("picture", 1.4), ("window", 0.9), ("blinds_window", 0.9), ("curtain_window", 0.2), ("picture", 1.2))
+ALONG_WALL = (
+    "dresser",
+    "wardrobe",
+    "cupboard",
+    "bookshelf",
+    "bookshelf",
+    "rack",
+    "door",
+    "bed",
+    "wardrobe",
+    "night_stand",
+)
+ON_WALL = (
+    ("picture", 1.3),
+    ("picture", 1.4),
+    ("window", 0.9),
+    ("blinds_window", 0.9),
+    ("curtain_window", 0.2),
+    ("picture", 1.2),
+)
 
 
 @dataclass
@@ -94,7 +112,11 @@ def growth(place: Place, trees: float, low: float = 6.0, high: float = 70.0) -> 
         y, count = place.far(20, 90), int(place.rng.integers(9, 18))
         kind = scenery.tree(place.rng, place.rng.uniform(7, 14))
         for x in np.linspace(-0.9, 0.9, count) * (y + place.distance):
-            place.add(kind.moved(np.c_[np.eye(3) * place.rng.uniform(0.75, 1.25), np.zeros(3)]), x + place.rng.normal(0, 2), y + place.rng.normal(0, 3))
+            place.add(
+                kind.moved(np.c_[np.eye(3) * place.rng.uniform(0.75, 1.25), np.zeros(3)]),
+                x + place.rng.normal(0, 2),
+                y + place.rng.normal(0, 3),
+            )
 
 
 def horizon(place: Place, chance: float) -> None:
@@ -190,7 +212,9 @@ def beach(place: Place) -> None:
     rng = place.rng
     place.light = daylight(rng)
     ground(place, "water", "water", rng.uniform(0.5, 2.0))
-    shore = scenery.plane("sand", (-WIDE, WIDE), (-WIDE, place.clear + rng.uniform(0, 6)), 0.02, scenery.cover("sand", rng, 0.5))
+    shore = scenery.plane(
+        "sand", (-WIDE, WIDE), (-WIDE, place.clear + rng.uniform(0, 6)), 0.02, scenery.cover("sand", rng, 0.5)
+    )
     place.add(shore)
     for _ in range(int(rng.poisson(1.0))):
         place.add(scenery.rock(rng), rng.uniform(-4, 4), place.clear + rng.uniform(0, 8))
@@ -235,7 +259,12 @@ def railway(place: Place) -> None:
         side = 1 if place.chance(0.5) else -1
         place.add(scenery.tree(rng, rng.uniform(4, 10)), side * rng.uniform(13, 25), rng.uniform(-5, 60))
     if place.chance(0.5):
-        place.add(scenery.building(rng, 20, 10, rng.uniform(4, 12)), rng.uniform(-4, 4) - 22, rng.uniform(5, 30), yaw=np.pi / 2)
+        place.add(
+            scenery.building(rng, 20, 10, rng.uniform(4, 12)),
+            rng.uniform(-4, 4) - 22,
+            rng.uniform(5, 30),
+            yaw=np.pi / 2,
+        )
     place.turn = 0.0  # what lies far away fills the view, wherever the track goes
     growth(place, 6, 60, 110)
     horizon(place, 0.4)
@@ -246,7 +275,13 @@ def airfield(place: Place) -> None:
     rng = place.rng
     place.light = daylight(rng)
     ground(place, "grass", "grass", 1.5)
-    strip(place, "runway", (-rng.uniform(8, 40) - place.clear, place.clear + rng.uniform(2, 15)), 0.02, scenery.cover("road", rng, 2.0))
+    strip(
+        place,
+        "runway",
+        (-rng.uniform(8, 40) - place.clear, place.clear + rng.uniform(2, 15)),
+        0.02,
+        scenery.cover("road", rng, 2.0),
+    )
     if place.chance(0.6):
         houses(place, place.far(30, 120), 0.4)
     growth(place, 4, 50, 120)
@@ -311,7 +346,9 @@ def lamps(place: Place, left: float, right: float, back: float, high: float) -> 
         x, y = rng.uniform(-0.8 * left, 0.8 * right), rng.uniform(-0.7 * place.distance, back - 0.4)
         c, s = np.cos(place.turn), np.sin(place.turn)
         spot = np.array([c * x - s * y, place.distance + s * x + c * y, high - rng.uniform(0.15, 0.6)])
-        sources.append(Lamp(spot, scale * rng.uniform(0.7, 2.0) * np.array([1.0, 0.9, 0.75]) ** rng.uniform(0, 1.3), 0.15))
+        sources.append(
+            Lamp(spot, scale * rng.uniform(0.7, 2.0) * np.array([1.0, 0.9, 0.75]) ** rng.uniform(0, 1.3), 0.15)
+        )
     flash = Lamp(np.array([rng.normal(0, 0.4), 0.0, 1.6]), np.full(3, scale * rng.uniform(0.1, 0.8)), 0.05)
     return Light((*sources, flash), rng.uniform(0.12, 0.3) * np.clip(1 + 0.1 * rng.standard_normal(3), 0.7, 1.3), None)
 

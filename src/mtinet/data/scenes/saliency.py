@@ -34,7 +34,7 @@ def score(mask: Bools, lab: NDArray[np.float32]) -> float:
 
 def salient(image: NDArray[np.uint8], instances: NDArray[np.int64], things: list[int]) -> Bools:
     """bool [H, W]: the pixels of those `things` (instance numbers) that stand out, absolutely and from the rest."""
-    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+    lab = np.asarray(cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab), np.float32)
     scores = np.array([score(instances == thing, lab) for thing in things])
     chosen = [t for t, s in zip(things, scores, strict=True) if s >= max(ENOUGH, RIVAL * scores.max())]
     return np.asarray(np.isin(instances, chosen), bool)

@@ -23,8 +23,13 @@ HUES = {  # hue, saturation and value ranges of what the earth is covered with
     "rock": ((0.0, 0.7), (0.0, 0.25), (0.12, 0.5)),
     "mountain": ((0.1, 0.65), (0.1, 0.45), (0.1, 0.4)),
 }
-COVERS = {"leaves": ("clouds", "fabric"), "grass": ("clouds", "fabric", "fabric"), "road": ("plain", "fabric", "clouds"),
-          "paving": ("tiles", "bricks", "checks", "planks", "plain"), "water": ("wood",)}  # fmt: skip
+COVERS = {
+    "leaves": ("clouds", "fabric"),
+    "grass": ("clouds", "fabric", "fabric"),
+    "road": ("plain", "fabric", "clouds"),
+    "paving": ("tiles", "bricks", "checks", "planks", "plain"),
+    "water": ("wood",),
+}
 
 
 def cover(kind: str, rng: Generator, period: float) -> Material:
@@ -129,11 +134,15 @@ def mountains(rng: Generator, far: float, high: float) -> Model:
     """A ridge across the whole view, `far` metres away and up to `high` metres above the ground."""
     model, columns, rows = Model("mountain"), 61, 6
     x = np.linspace(-2.2, 2.2, columns) * far
-    waves = sum(rng.uniform(0.3, 1.0) / k * np.sin(k * x / far * rng.uniform(0.8, 1.6) + rng.uniform(0, 6)) for k in range(1, 7))
+    waves = sum(
+        rng.uniform(0.3, 1.0) / k * np.sin(k * x / far * rng.uniform(0.8, 1.6) + rng.uniform(0, 6)) for k in range(1, 7)
+    )
     ridge = high * np.clip(0.45 + 0.35 * np.asarray(waves), 0.08, 1.3)
     t = np.linspace(0, 1, rows)
     z = t[:, None] * ridge * rng.uniform(0.8, 1.15, (rows, columns))
-    points = np.stack([np.tile(x, (rows, 1)), far + t[:, None] * 0.5 * far + rng.uniform(0, 0.06 * far, (rows, columns)), z], axis=2)
+    points = np.stack(
+        [np.tile(x, (rows, 1)), far + t[:, None] * 0.5 * far + rng.uniform(0, 0.06 * far, (rows, columns)), z], axis=2
+    )
     points[0, :, 2] = -1.0
     model.triangles(points.reshape(-1, 3), grid_faces(rows, columns), cover("mountain", rng, 0.15 * far))
     return model
@@ -168,7 +177,14 @@ def carton(rng: Generator) -> Model:
 def hay(rng: Generator) -> Model:
     """A round bale."""
     model, size = Model("hay"), rng.uniform(0.5, 0.8)
-    model.lathe([-0.6, 0, size], [1, 0, 0], [[0, 0.95 * size], [0.05, size], [1.15, size], [1.2, 0.95 * size]], cover("sand", rng, 0.2), "", 20)
+    model.lathe(
+        [-0.6, 0, size],
+        [1, 0, 0],
+        [[0, 0.95 * size], [0.05, size], [1.15, size], [1.2, 0.95 * size]],
+        cover("sand", rng, 0.2),
+        "",
+        20,
+    )
     return model
 
 
@@ -192,10 +208,16 @@ def sign(rng: Generator) -> Model:
     sides, size = int(rng.choice([3, 4, 8, 20])), rng.uniform(0.25, 0.5)
     turn = np.arange(sides) * 2 * np.pi / sides + np.pi / 2 * (1 if sides != 4 else 0.5)
     face = np.c_[size * np.cos(turn), np.zeros(sides), high - 0.2 + size * np.sin(turn)]
-    model.between(face + [0, 0.04, 0], face + [0, 0.06, 0], paint(rng, "print"))
+    model.between(face + np.array([0, 0.04, 0]), face + np.array([0, 0.06, 0]), paint(rng, "print"))
     return model
 
 
-ODDITIES = {"street": (sign, carton, ball, bench), "meadow": (hay, rock, ball, bench), "yard": (carton, ball, bench),
-            "beach": (ball, rock, carton), "indoors": (ball, carton), "railway": (bench, sign), "airfield": (sign,)}  # fmt: skip
-
+ODDITIES = {  # things of no VOC class that may draw the eye
+    "street": (sign, carton, ball, bench),
+    "meadow": (hay, rock, ball, bench),
+    "yard": (carton, ball, bench),
+    "beach": (ball, rock, carton),
+    "indoors": (ball, carton),
+    "railway": (bench, sign),
+    "airfield": (sign,),
+}

@@ -19,9 +19,27 @@ from mtinet.data.scenes.paints import BLACK, glass, hue, lacquer, paint
 BUILDERS = (clutter, furniture)  # importing them fills the catalogue
 CHAIRS = ("chair", "chair", "office_chair", "armchair")
 PROFILES: dict[str, list[tuple[float, float]]] = {  # height and radius, of a bottle of height 1
-    "wine": [(0, 0.1), (0.01, 0.13), (0.02, 0.135), (0.58, 0.135), (0.66, 0.115), (0.72, 0.06), (0.76, 0.048), (0.95, 0.045)],
+    "wine": [
+        (0, 0.1),
+        (0.01, 0.13),
+        (0.02, 0.135),
+        (0.58, 0.135),
+        (0.66, 0.115),
+        (0.72, 0.06),
+        (0.76, 0.048),
+        (0.95, 0.045),
+    ],
     "beer": [(0, 0.13), (0.02, 0.15), (0.5, 0.15), (0.6, 0.13), (0.75, 0.07), (0.95, 0.055)],
-    "soda": [(0, 0.12), (0.04, 0.145), (0.2, 0.14), (0.4, 0.15), (0.6, 0.15), (0.75, 0.1), (0.86, 0.055), (0.95, 0.052)],
+    "soda": [
+        (0, 0.12),
+        (0.04, 0.145),
+        (0.2, 0.14),
+        (0.4, 0.15),
+        (0.6, 0.15),
+        (0.75, 0.1),
+        (0.86, 0.055),
+        (0.95, 0.052),
+    ],
     "flask": [(0, 0.15), (0.02, 0.18), (0.6, 0.18), (0.7, 0.14), (0.78, 0.08), (0.9, 0.075), (0.95, 0.075)],
     "round": [(0, 0.14), (0.03, 0.2), (0.2, 0.27), (0.38, 0.25), (0.55, 0.12), (0.66, 0.055), (0.95, 0.05)],
 }
@@ -36,12 +54,16 @@ def bottle(rng: Generator) -> Model:
         body = replace(body, light=hue(rng))
     model.lathe([0, 0, 0], [0, 0, 1], profile, body, "body", 20)
     neck = profile[-1, 1]
-    model.lathe([0, 0, 0.93 * high], [0, 0, 1], np.array([[0, 1.15 * neck], [0.07 * high, 1.1 * neck]]), lacquer(rng), "cap", 14)
+    model.lathe(
+        [0, 0, 0.93 * high], [0, 0, 1], np.array([[0, 1.15 * neck], [0.07 * high, 1.1 * neck]]), lacquer(rng), "cap", 14
+    )
     if rng.random() < 0.8:
         low, top = sorted(rng.uniform(0.12, 0.55, 2))
         rows = np.linspace(low, max(top, low + 0.15), 4) * high
         around = np.interp(rows, profile[:, 0], profile[:, 1]) + 0.0015
-        paper = replace(paint(rng, "paper"), pattern=str(rng.choice(["writing", "shapes", "stripes", "plain"])), period=0.05)
+        paper = replace(
+            paint(rng, "paper"), pattern=str(rng.choice(["writing", "shapes", "stripes", "plain"])), period=0.05
+        )
         model.lathe([0, 0, 0], [0, 0, 1], np.c_[rows, around], paper, "body", 20)
     return model
 
@@ -63,7 +85,9 @@ def leaves(model: Model, base: Array, count: int, reach: float, rise: float, siz
     across = unit(np.cross(front, unit(np.array([0, 0, 1.0]) + rng.normal(0, 0.4, (count, 3)))))
     axes = np.stack([across, front, np.cross(across, front)], axis=2)
     shape = size * rng.uniform(0.7, 1.2, (count, 1)) * np.array([rng.uniform(0.2, 0.55), 1.0, 0.06])
-    green = Material(str(rng.choice(["plain", "stripes", "clouds"])), *(lambda c: (c, shade(c, 0.5)))(leaf_colour(rng)), size * 0.5)
+    green = Material(
+        str(rng.choice(["plain", "stripes", "clouds"])), *(lambda c: (c, shade(c, 0.5)))(leaf_colour(rng)), size * 0.5
+    )
     second = replace(green, light=shade(green.light, 0.6), dark=shade(green.dark, 0.6))
     half = count // 2
     model.balls(tips[:half], shape[:half], green, "plant", detail=1, axes=axes[:half])
@@ -77,7 +101,14 @@ def pottedplant(rng: Generator) -> Model:
     model, size = Model("pottedplant"), float(np.exp(rng.uniform(np.log(0.25), np.log(0.9))))
     wide, high, foot = 0.26 * size * rng.uniform(0.8, 1.3), 0.36 * size * rng.uniform(0.7, 1.2), rng.uniform(0.55, 1.0)
     pot = paint(rng, str(rng.choice(["ceramic", "plastic", "stone", "textile"])))
-    rim = [[0, foot * wide], [0.85 * high, 0.97 * wide], [0.86 * high, 1.08 * wide], [high, 1.1 * wide], [0.98 * high, 0.95 * wide], [0.93 * high, 0.0]]
+    rim = [
+        [0, foot * wide],
+        [0.85 * high, 0.97 * wide],
+        [0.86 * high, 1.08 * wide],
+        [high, 1.1 * wide],
+        [0.98 * high, 0.95 * wide],
+        [0.93 * high, 0.0],
+    ]
     model.lathe([0, 0, 0], [0, 0, 1], rim, pot, "pot", 20)
     base = np.array([0, 0, 0.95 * high])
     kind = rng.random()
@@ -86,8 +117,8 @@ def pottedplant(rng: Generator) -> Model:
     else:
         trunk = rng.uniform(0.0, 0.5) * size if kind > 0.75 else 0.0
         if trunk:
-            model.tube([base, base + [0, 0, trunk]], 0.03 * size, paint(rng, "furniture"), "plant")
-        leaves(model, base + [0, 0, trunk], int(rng.integers(30, 70)), rng.uniform(0.35, 0.6) * size,
+            model.tube([base, base + np.array([0, 0, trunk])], 0.03 * size, paint(rng, "furniture"), "plant")
+        leaves(model, base + np.array([0, 0, trunk]), int(rng.integers(30, 70)), rng.uniform(0.35, 0.6) * size,
                rng.uniform(0.35, 0.9) * size, rng.uniform(0.09, 0.18) * size, rng)  # fmt: skip
     if rng.random() < 0.4:
         count, flower = int(rng.integers(4, 14)), lacquer(rng)
@@ -125,7 +156,9 @@ def tvmonitor(rng: Generator) -> Model:
         model.tube([[0, -thick - 0.02, 0.02], [0, -thick - 0.02, low + 0.1]], 0.03, case)
         model.box([-0.25 * wide, -0.16, 0], [0.25 * wide, 0.1, 0.02], case)
     chin = edge * (2.2 if deep or rng.random() < 0.3 else 1.0)
-    model.box([-wide / 2 + edge, -0.001, low + chin], [wide / 2 - edge, 0.004, low + high - edge], screen(rng, wide), "screen")
+    model.box(
+        [-wide / 2 + edge, -0.001, low + chin], [wide / 2 - edge, 0.004, low + high - edge], screen(rng, wide), "screen"
+    )
     return model
 
 

@@ -21,7 +21,9 @@ def wheel(model: Model, centre: Array, radius: float, width: float, number: int,
     model.lathe(start, [1, 0, 0], tyre * [width, radius], BLACK, part, 20)
     for x in (-0.51, 0.51):
         disc = np.array([[0.0, 0.66], [0.05, 0.6], [0.09, 0.2], [0.14, 0.12]]) * [width, radius]
-        model.lathe(np.asarray(centre) + [x * width, 0, 0], [np.sign(x), 0, 0], disc - [0.1 * width, 0], hub, part, 14)
+        model.lathe(
+            np.asarray(centre) + np.array([x * width, 0, 0]), [np.sign(x), 0, 0], disc - [0.1 * width, 0], hub, part, 14
+        )
 
 
 def windows_row(model: Model, x: tuple[float, float], y: tuple[float, float], z: tuple[float, float], count: int,
@@ -34,7 +36,9 @@ def windows_row(model: Model, x: tuple[float, float], y: tuple[float, float], z:
         model.box([x[1] - 0.012, low, z[0]], [x[1] + 0.012, high, z[1]], pane, f"window_{first + 2 * k + 1}")
 
 
-def lights(model: Model, half: float, y: float, z: float, size: float, rng: Generator, names: str = "headlight") -> None:
+def lights(
+    model: Model, half: float, y: float, z: float, size: float, rng: Generator, names: str = "headlight"
+) -> None:
     """A pair of lamps at x = +-half."""
     lamp = glowing(rng, 0.1) if rng.random() < 0.8 else glowing(rng, 1.0)
     for number, x in enumerate((-half, half), start=1):
@@ -56,19 +60,27 @@ def car(rng: Generator) -> Model:
     wide = half * np.array([0.86, 0.93, 0.98, 1, 1, 1, 0.96, 0.9, 0.82])
     spine = np.c_[np.zeros(9), rows, (top + low) / 2]
     model.sweep(spine, np.c_[wide, (top - low) / 2], body, side=[1.0, 0, 0], along=[0, 1, 0], power=5.0, segments=24)
-    rear = {"hatch": back + 0.15, "saloon": back + 0.75, "estate": back + 0.12, "van": back + 0.1, "pickup": -0.35}[kind]
+    rear = {"hatch": back + 0.15, "saloon": back + 0.75, "estate": back + 0.12, "van": back + 0.1, "pickup": -0.35}[
+        kind
+    ]
     slope = {"hatch": 0.5, "saloon": 0.75, "estate": 0.3, "van": 0.1, "pickup": 0.2}[kind]
     bonnet = front - (0.75 if kind == "van" else rng.uniform(1.05, 1.3))
-    cabin = np.array([[rear, belt * 0.97], [bonnet, belt * 0.95], [bonnet - 0.75, high - 0.04], [rear + slope, high - 0.04]])
+    cabin = np.array(
+        [[rear, belt * 0.97], [bonnet, belt * 0.95], [bonnet - 0.75, high - 0.04], [rear + slope, high - 0.04]]
+    )
     model.prism(cabin, (-half * 0.94, half * 0.94), pane, "window_1", inset=0.28)
     frame(model, cabin, half * 0.945, body)
     roof = 0.96 * half * 0.94 - 0.28 * (high - belt)
-    model.sweep(np.array([[0, y, high - 0.03] for y in (rear + slope - 0.06, rear + slope, bonnet - 0.75, bonnet - 0.7)]),
-                np.array([[roof * 0.9, 0.02], [roof, 0.045], [roof, 0.045], [roof * 0.9, 0.02]]), body,
+    line = [[0, y, high - 0.03] for y in (rear + slope - 0.06, rear + slope, bonnet - 0.75, bonnet - 0.7)]
+    model.sweep(line, np.array([[roof * 0.9, 0.02], [roof, 0.045], [roof, 0.045], [roof * 0.9, 0.02]]), body,
                 side=[1.0, 0, 0], along=[0, 1, 0], power=4.0, segments=16)  # fmt: skip
     hub = lacquer(rng) if rng.random() < 0.3 else CHROME
-    for number, (x, y) in enumerate([(-1, front - 0.75), (1, front - 0.75), (-1, back + 0.75), (1, back + 0.75)], start=1):
-        model.lathe([x * half * 0.8, y, radius], [x, 0, 0], [[0, radius * 1.2], [half * 0.205, radius * 1.2]], BLACK, "", 18)
+    for number, (x, y) in enumerate(
+        [(-1, front - 0.75), (1, front - 0.75), (-1, back + 0.75), (1, back + 0.75)], start=1
+    ):
+        model.lathe(
+            [x * half * 0.8, y, radius], [x, 0, 0], [[0, radius * 1.2], [half * 0.205, radius * 1.2]], BLACK, "", 18
+        )
         wheel(model, np.array([x * (half - 0.08), y, radius]), radius, 0.22, number, hub)
     lights(model, half * 0.68, front - 0.09, belt * 0.66, 0.11, rng)
     lights(model, half * 0.7, back + 0.04, belt * 0.75, 0.1, rng, "taillight")
@@ -112,14 +124,17 @@ def bus(rng: Generator) -> Model:
                 along=[0, 1, 0], power=9.0, segments=32)  # fmt: skip
     if rng.random() < 0.6:
         stripe, low = lacquer(rng), rng.uniform(0.45, 0.9)
-        model.box([-half - 0.006, -0.48 * length, low], [half + 0.006, 0.48 * length, low + rng.uniform(0.15, 0.4)], stripe)
+        model.box(
+            [-half - 0.006, -0.48 * length, low], [half + 0.006, 0.48 * length, low + rng.uniform(0.15, 0.4)], stripe
+        )
     decks = [(1.35, 2.25), (3.0, 3.85)] if double else [(1.35, high - 0.55)]
     count = int(rng.integers(5, 8))
     for number, deck in enumerate(decks):
         windows_row(model, (-half, half), (-0.46 * length, 0.4 * length), deck, count, pane, 1 + 20 * number)
         for y in (0.5, -0.5):
-            model.box([-half * 0.88, y * length - 0.02, deck[0] - 0.25 * (y > 0)], [half * 0.88, y * length + 0.02, deck[1] + 0.1],
-                      pane, f"window_{60 + number}")  # fmt: skip
+            sill, lintel = deck[0] - 0.25 * (y > 0), deck[1] + 0.1
+            pane_ends = [-half * 0.88, y * length - 0.02, sill], [half * 0.88, y * length + 0.02, lintel]
+            model.box(*pane_ends, pane, f"window_{60 + number}")
     door = half + 0.01
     for y in (0.42, 0.05):
         model.box([door - 0.02, y * length, 0.35], [door + 0.005, y * length + 0.06 * length, 2.2], pane, "door_1")
@@ -129,47 +144,71 @@ def bus(rng: Generator) -> Model:
         wheel(model, np.array([x * (half - 0.12), y * length, 0.48]), 0.48, 0.3, number, CHROME)
     lights(model, 0.85, length / 2 + 0.01, 0.75, 0.14, rng)
     lights(model, 0.95, -length / 2 - 0.01, 0.9, 0.12, rng, "taillight")
-    model.box([-0.4, length / 2, 0.5], [0.4, length / 2 + 0.05, 0.62], Material("writing", (0.8, 0.8, 0.7), (0.1, 0.1, 0.1), 0.2))
+    model.box(
+        [-0.4, length / 2, 0.5],
+        [0.4, length / 2 + 0.05, 0.62],
+        Material("writing", (0.8, 0.8, 0.7), (0.1, 0.1, 0.1), 0.2),
+    )
     for x in (-1, 1):
         model.tube([[x * half, length / 2 - 0.1, 2.3], [x * (half + 0.2), length / 2 + 0.25, 2.2]], 0.03, BLACK)
-        model.box([x * (half + 0.2) - 0.07, length / 2 + 0.2, 1.85], [x * (half + 0.2) + 0.07, length / 2 + 0.28, 2.25], BLACK,
-                  "leftmirror" if x < 0 else "rightmirror")  # fmt: skip
+        centre = np.array([x * (half + 0.2), length / 2 + 0.24, 2.05])
+        model.box(
+            centre - [0.07, 0.04, 0.2],
+            centre + np.array([0.07, 0.04, 0.2]),
+            BLACK,
+            "leftmirror" if x < 0 else "rightmirror",
+        )
     return model
 
 
 def train(rng: Generator) -> Model:
-    """An engine with a slanting or flat front and two or three coaches behind it."""
+    """An engine, steam or not, with one to three coaches behind it."""
     model, body, second, pane = Model("train"), lacquer(rng), lacquer(rng), glass(rng)
-    half, high, base = 1.4, rng.uniform(3.5, 3.9), 0.75
+    half, high = 1.4, rng.uniform(3.5, 3.9)
     if rng.random() < 0.22:
         steam(model, body, second, rng)
     else:
-        bluntness = rng.uniform(0.3, 3.0)
-        y = -np.array([0.0, 0.06, 0.25, 0.6, 1.0]) * bluntness
-        share = np.array([0.45, 0.6, 0.8, 0.93, 1.0]) if bluntness > 1.2 else np.array([0.88, 0.94, 0.98, 1.0, 1.0])
-        tall = (high - base) * share
-        rows, tall = np.append(y, -16.0), np.append(tall, high - base)
-        sizes = np.c_[np.append(half * (0.35 + 0.65 * share), half), tall / 2]
-        model.sweep(np.c_[np.zeros(6), rows, base + tall / 2], sizes, body, "head", side=[1.0, 0, 0], along=[0, -1, 0],
-                    power=7.0, segments=28)  # fmt: skip
-        top = base + tall[2]
-        model.between(*([[x, -0.02 + s, base + 0.56 * tall[0]], [x, 0.03 + s, base + 0.56 * tall[0]],
-                         [x, 0.03 - 0.25 * bluntness + s, top - 0.25], [x, -0.1 - 0.25 * bluntness + s, top - 0.25]]
-                        for x, s in ((-half * 0.62, 0.0), (half * 0.62, 0.0))), pane, "hfrontside")  # fmt: skip
-        windows_row(model, (-half, half), (-bluntness - 1.3, -bluntness - 0.3), (2.1, 2.9), 1, pane, 1)
-        windows_row(model, (-half, half), (-15.2, -bluntness - 2.0), (2.0, 2.9), int(rng.integers(4, 9)), pane, 5)
-        model.box([-half - 0.008, -15.9, 1.15], [half + 0.008, -bluntness - 0.2, 1.15 + rng.uniform(0.2, 0.7)], second, "head")
-        lights(model, 0.85, 0.02, base + 0.28 * tall[0], 0.16, rng)
-    for k in range(int(rng.integers(1, 4))):
+        railcar(model, half, high, body, second, pane, rng)
+    count = int(rng.integers(1, 4))
+    for k in range(count):
         coach(model, -16.6 - 16.6 * k, half, high, body if rng.random() < 0.7 else second, second, pane, k)
-    for y in np.arange(-1.8, -40.0, -3.2):
-        for x in (-1, 1):
-            wheel(model, np.array([x * 0.72, y, 0.45]), 0.45, 0.14, 1, CHROME)
-    model.box([-1.1, -48.0, 0.5], [1.1, -0.6, 0.85], BLACK)
+    end = -16.2 - 16.6 * count
+    for axle in np.arange(-1.8, end + 1.0, -3.2):
+        for x in (-0.72, 0.72):
+            wheel(model, np.array([x, axle, 0.45]), 0.45, 0.14, 1, CHROME)
+    model.box([-1.1, end, 0.5], [1.1, -0.6, 0.85], BLACK)
     return model
 
 
-def coach(model: Model, y: float, half: float, high: float, body: Material, stripe: Material, pane: Material, k: int) -> None:
+def railcar(model: Model, half: float, high: float, body: Material, second: Material, pane: Material,
+            rng: Generator) -> None:  # fmt: skip
+    """The leading car of a train, its front slanting or flat."""
+    base = 0.75
+    bluntness = rng.uniform(0.3, 3.0)
+    y = -np.array([0.0, 0.06, 0.25, 0.6, 1.0]) * bluntness
+    share = np.array([0.45, 0.6, 0.8, 0.93, 1.0]) if bluntness > 1.2 else np.array([0.88, 0.94, 0.98, 1.0, 1.0])
+    tall = (high - base) * share
+    rows, tall = np.concatenate([y, [-16.0]]), np.concatenate([tall, [high - base]])
+    sizes = np.c_[np.append(half * (0.35 + 0.65 * share), half), tall / 2]
+    model.sweep(np.c_[np.zeros(6), rows, base + tall / 2], sizes, body, "head", side=[1.0, 0, 0], along=[0, -1, 0],
+                power=7.0, segments=28)  # fmt: skip
+    top = base + tall[2]
+    lower, upper = base + 0.56 * tall[0], top - 0.25
+    pane_at = np.array(
+        [[-0.02, lower], [0.03, lower], [0.03 - 0.25 * bluntness, upper], [-0.1 - 0.25 * bluntness, upper]]
+    )
+    model.prism(pane_at, (-half * 0.62, half * 0.62), pane, "hfrontside")
+    windows_row(model, (-half, half), (-bluntness - 1.3, -bluntness - 0.3), (2.1, 2.9), 1, pane, 1)
+    windows_row(model, (-half, half), (-15.2, -bluntness - 2.0), (2.0, 2.9), int(rng.integers(4, 9)), pane, 5)
+    model.box(
+        [-half - 0.008, -15.9, 1.15], [half + 0.008, -bluntness - 0.2, 1.15 + rng.uniform(0.2, 0.7)], second, "head"
+    )
+    lights(model, 0.85, 0.02, base + 0.28 * tall[0], 0.16, rng)
+
+
+def coach(
+    model: Model, y: float, half: float, high: float, body: Material, stripe: Material, pane: Material, k: int
+) -> None:
     """A coach from y backwards."""
     part = f"coach_{k + 1}"
     rows = np.array([y, y - 0.2, y - 15.8, y - 16.0])
