@@ -45,63 +45,23 @@ SETTINGS: dict[str, tuple[tuple[str, float], ...]] = {  # where each class is se
     "train": (("railway", 6),),
     "tvmonitor": (("indoors", 6),),
 }
-EXTRAS: dict[str, tuple[str, ...]] = {  # who else may be about
-    "street": (
-        "person",
-        "person",
-        "person",
-        "person",
-        "person",
-        "car",
-        "car",
-        "car",
-        "bicycle",
-        "motorbike",
-        "bus",
-        "dog",
-    ),
-    "meadow": ("person", "person", "person", "person", "dog", "bird", "horse", "cow", "sheep", "car"),
-    "yard": (
-        "person",
-        "person",
-        "person",
-        "chair",
-        "bicycle",
-        "pottedplant",
-        "pottedplant",
-        "cat",
-        "dog",
-        "motorbike",
-        "car",
-    ),
-    "beach": ("person", "person", "person", "dog", "bird", "chair"),
-    "water": ("boat", "boat", "bird"),
-    "railway": ("person",),
-    "airfield": ("aeroplane", "person", "person", "car"),
-    "air": ("aeroplane", "bird"),
-    "indoors": (
-        "person",
-        "person",
-        "person",
-        "person",
-        "person",
-        "person",
-        "chair",
-        "chair",
-        "chair",
-        "pottedplant",
-        "table",
-        "sofa",
-        "tvmonitor",
-        "cat",
-        "dog",
-        "bottle",
-    ),
-}
+EXTRAS: dict[str, tuple[tuple[str, float], ...]] = {  # who else may be about, and how often
+    "street": (("person", 5), ("car", 3), ("bicycle", 1), ("motorbike", 1), ("bus", 1), ("dog", 1)),
+    "meadow": (("person", 4), ("dog", 1), ("bird", 1), ("horse", 1), ("cow", 1), ("sheep", 1), ("car", 1)),
+    "yard": (("person", 4), ("pottedplant", 2), ("chair", 1), ("bicycle", 1), ("cat", 1), ("dog", 1), ("car", 1)),
+    "beach": (("person", 3), ("dog", 1), ("bird", 1), ("chair", 1)),
+    "water": (("boat", 2), ("bird", 1)),
+    "railway": (("person", 1),),
+    "airfield": (("person", 2), ("aeroplane", 1), ("car", 1)),
+    "air": (("aeroplane", 1), ("bird", 1)),
+    "indoors": (("person", 6), ("chair", 3), ("sofa", 1.5), ("tvmonitor", 1.5), ("table", 1), ("pottedplant", 1),
+                ("bottle", 1), ("cat", 1), ("dog", 1)),
+}  # fmt: skip
 CLOSENESS = {"bicycle": 1.3, "motorbike": 1.1, "tvmonitor": 0.75, "bird": 1.1, "aeroplane": 1.1, "table": 1.2}
 LEAST = 0.012  # share of the picture that the subject takes at least
 PROBE = 40  # rays along the longer side that judge a scene
 TRIES = 6
+NEAR = 0.2  # metres: nothing is taken to be nearer than this
 HIDDEN = 0.3  # share of the subject's width that something before it may hide
 HERDS = ("cow", "sheep", "horse", "boat", "bird", "chair", "bus", "car", "aeroplane")
 
@@ -241,7 +201,7 @@ def framed(group: Group, kind: str, setting: str, rng: Generator) -> Frame:
         low, high = np.maximum(low, [-7, -4, 0]), np.minimum(high, [7, 4, 9])
     if kind == "person" and rng.random() < 0.4:
         low = low + (high - low) * [0, 0, rng.uniform(0.25, 0.6)]
-    share = rng.uniform(0.75, 1.35) if rng.random() < 0.78 else rng.uniform(0.6 if setting == "indoors" else 0.3, 0.75)
+    share = rng.uniform(0.75, 1.35) if rng.random() < 0.78 else rng.uniform(0.4 if setting == "indoors" else 0.3, 0.75)
     size = (high - low) * max(sides) * length / (share * CLOSENESS.get(kind, 1.0))
     distance = max(size[0] / sides[1], size[2] / sides[0], 0.35) + 0.35 * (high[1] - low[1])
     middle, half = (low + high) / 2, 0.5 * float(distance) * sides[0] / max(sides) / length
@@ -270,11 +230,10 @@ def aimed(frame: Frame, setting: str, rng: Generator) -> Optics:
 
 def joined_by(cast: list[Group], kind: str, setting: str, place: places.Place, frame: Frame, rng: Generator) -> None:
     """Add further groups to `cast` where they stand free, most of them behind the subject."""
-    names = EXTRAS[setting]
     count = int(rng.choice([0, 1, 2, 3, 5], p=[0.33, 0.27, 0.21, 0.13, 0.06]))
     herd = kind in HERDS and rng.random() < 0.5 and setting not in ("indoors",)
     for _ in range(count):
-        name = kind if herd else names[rng.integers(len(names))]
+        name = kind if herd else chosen(rng, EXTRAS[setting])
         member = casting.group(name, rng, setting != "indoors")
         yaw = heading(name, setting, place.turn, rng)
         settle(cast, member.moved(placed(0, 0, 0, yaw)), name, setting, place, frame, rng)
@@ -312,8 +271,7 @@ def settle(cast: list[Group], member: Group, name: str, setting: str, place: pla
 
 def shaded(first: Array, second: Array) -> float:
     """The share of the second box's width that the first one hides from the origin."""
-    low, high = ((box[end, 0] / np.maximum(box[0, 1], 0.2)) for box, end in ((first, 0), (first, 1)))
-    left, right = second[0, 0] / second[0, 1], second[1, 0] / second[0, 1]
+    (low, high), (left, right) = (box[:, 0] / max(box[0, 1], NEAR) for box in (first, second))
     return float(max(0.0, min(high, right) - max(low, left)) / max(right - left, 1e-6))
 
 

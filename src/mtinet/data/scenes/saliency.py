@@ -28,7 +28,7 @@ def score(mask: Bools, lab: NDArray[np.float32]) -> float:
     if not around.any():
         return 0.0
     contrast = np.linalg.norm(lab[mask].mean(axis=0) - lab[around].mean(axis=0)) / CONTRAST
-    weight = 0.45 + 0.55 * min(float(contrast), 1.0)
+    weight = 0.3 + 0.7 * min(float(contrast), 1.0)
     return float(min(1.0, np.sqrt(area / FULL)) * np.exp(-aside / (2 * SPREAD**2)) * weight)
 
 

@@ -121,10 +121,12 @@ def pottedplant(rng: Generator) -> Model:
         leaves(model, base + np.array([0, 0, trunk]), int(rng.integers(30, 70)), rng.uniform(0.35, 0.6) * size,
                rng.uniform(0.35, 0.9) * size, rng.uniform(0.09, 0.18) * size, rng)  # fmt: skip
     if rng.random() < 0.4:
-        count, flower = int(rng.integers(4, 14)), lacquer(rng)
+        count, flower, stalk = int(rng.integers(4, 14)), lacquer(rng), paint(rng, "plastic", "plain")
         turn = rng.uniform(0, 2 * np.pi, count)
         spots = base + np.c_[np.cos(turn) * 0.3 * size, np.sin(turn) * 0.3 * size, rng.uniform(0.4, 0.9, count) * size]
         model.balls(spots, np.tile([0.05, 0.05, 0.035], (count, 1)) * size, flower, "plant", detail=1)
+        for spot in spots:
+            model.tube([base, base + (spot - base) * [0.6, 0.6, 0.5], spot], 0.006 * size, stalk, "plant", 4)
     return model
 
 
