@@ -267,7 +267,7 @@ def test_the_numbering_is_pascal_contexts() -> None:
     ordered = sorted(CONTEXT)
     assert [CONTEXT[name] for name in ordered] == sorted(CONTEXT.values())
     assert len(set(CONTEXT.values())) == len(CONTEXT)
-    rare = {"ball", "box", "bridge", "hay", "paper", "picture", "pillow", "pole", "rug", "runway", "sand"}
+    rare = {"ball", "box", "hay", "picture", "pillow", "pole", "rug", "runway", "sand"}
     assert {CONTEXT[name] for name in set(CONTEXT) - rare} <= set(PUBLISHED_59)
     assert {CONTEXT[name] for name in rare}.isdisjoint(PUBLISHED_59)
     assert list(VOC.values()) == list(range(1, 21))
@@ -368,7 +368,7 @@ def accuracy_by_colour(labels: list[np.ndarray], images: list[np.ndarray]) -> fl
     """
     rng = default_rng(0)
     colours, classes, group = samples(labels, images, rng, 40)
-    test = group % 2 == 1
+    test = group % 3 == 1
     least = 400
     kept = np.concatenate(
         [rng.choice(np.flatnonzero(~test & (classes == kind)), least) for kind in np.unique(classes[~test])]

@@ -59,6 +59,8 @@ EXTRAS: dict[str, tuple[tuple[str, float], ...]] = {  # who else may be about, a
 }  # fmt: skip
 CLOSENESS = {"bicycle": 1.3, "motorbike": 1.1, "tvmonitor": 0.75, "bird": 1.1, "aeroplane": 1.1, "table": 1.2}
 LEAST = 0.012  # share of the picture that the subject takes at least
+MOST = 0.7  # of the picture: one thing that takes more leaves too little to see
+WIDEST = 1.2  # of the picture's width: a subject that is broader is rarely recognised
 PROBE = 40  # rays along the longer side that judge a scene
 TRIES = 6
 NEAR = 0.2  # metres: nothing is taken to be nearer than this
@@ -150,6 +152,8 @@ def composed(rng: Generator, category: str | None = None) -> tuple[Scene, Tracer
         tracer = scene.tracer()
         seen = tracer.cast(scene.camera.position, scene.camera.directions(scene.camera.shape(PROBE))).instance
         share = float(np.isin(seen, scene.subjects).mean())
+        if np.bincount(seen[seen >= scene.subjects.start], minlength=1).max() > MOST * len(seen):
+            share *= 0.01
         if share > most:
             best, most = (scene, tracer), share
         if share >= LEAST:
@@ -201,9 +205,11 @@ def framed(group: Group, kind: str, setting: str, rng: Generator) -> Frame:
         low, high = np.maximum(low, [-7, -4, 0]), np.minimum(high, [7, 4, 9])
     if kind == "person" and rng.random() < 0.4:
         low = low + (high - low) * [0, 0, rng.uniform(0.25, 0.6)]
-    share = rng.uniform(0.75, 1.35) if rng.random() < 0.78 else rng.uniform(0.4 if setting == "indoors" else 0.3, 0.75)
-    size = (high - low) * max(sides) * length / (share * CLOSENESS.get(kind, 1.0))
-    distance = max(size[0] / sides[1], size[2] / sides[0], 0.35) + 0.35 * (high[1] - low[1])
+    share = rng.uniform(0.8, 1.35) if rng.random() < 0.78 else rng.uniform(0.4 if setting == "indoors" else 0.3, 0.75)
+    share *= CLOSENESS.get(kind, 1.0)
+    size = (high - low) * max(sides) * length
+    across, down = size[0] / sides[1] / min(share, WIDEST), size[2] / sides[0] / share
+    distance = max(across, down, 0.35) + 0.5 * (high[1] - low[1])
     middle, half = (low + high) / 2, 0.5 * float(distance) * sides[0] / max(sides) / length
     if kind != "train" and rng.random() < 0.9:  # who comes too close loses the feet rather than the head
         middle[2] = max(middle[2], high[2] - half * rng.uniform(0.8, 0.95))

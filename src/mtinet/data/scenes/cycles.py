@@ -47,27 +47,37 @@ def bicycle(rng: Generator) -> Model:
     model.sweep(top + np.array([[0, -0.14, 0.01], [0, -0.1, 0.015], [0, 0.02, 0.0], [0, 0.14, 0.0]]),
                 np.array([[0.03, 0.015], [0.085, 0.03], [0.045, 0.028], [0.015, 0.012]]), saddle, "saddle",
                 side=[1.0, 0, 0])  # fmt: skip
-    bar = head + np.array([0, -0.03, 0.1])
-    forward, drop = [(0.02, 0.0), (0.1, -0.12), (-0.14, 0.05)][rng.integers(3)]
-    for x in (-1, 1):
-        model.tube(
-            [bar, bar + np.array([x * 0.25, 0.02, 0.02]), bar + np.array([x * 0.29, forward, drop])],
-            0.017,
-            BLACK,
-            "handlebar",
-        )
-        pedal = crank + np.array([x * 0.09, x * 0.12, -x * 0.11])
-        model.tube([crank + np.array([x * 0.05, 0, 0]), pedal], 0.012, CHROME)
-        model.box(pedal - [0.04, 0.04, 0.01], pedal + np.array([0.04, 0.04, 0.01]), BLACK)
-    model.hoop(crank + np.array([0.05, 0, 0]), [1, 0, 0], 0.09, 0.012, CHROME, "chainwheel")
-    model.tube([crank + np.array([0.05, 0, 0.09]), back + np.array([0.05, 0, 0.04])], 0.008, BLACK)
-    model.tube([crank + np.array([0.05, 0, -0.09]), back + np.array([0.05, 0, -0.04])], 0.008, BLACK)
+    steering(model, head, rng)
+    pedals(model, crank, back)
     if rng.random() < 0.4:
         basket(model, head, rng)
     if rng.random() < 0.4:
         mudguard(model, back, radius + 0.03, (20, 170), colour)
         mudguard(model, front, radius + 0.03, (30, 160), colour)
     return model
+
+
+def steering(model: Model, head: Array, rng: Generator) -> None:
+    """Straight, dropped or swept-back handlebars."""
+    bar = head + np.array([0, -0.03, 0.1])
+    forward, drop = [(0.02, 0.0), (0.1, -0.12), (-0.14, 0.05)][rng.integers(3)]
+    for x in (-1, 1):
+        bend, end = bar + np.array([x * 0.25, 0.02, 0.02]), bar + np.array([x * 0.29, forward, drop])
+        model.tube([bar, bend, end], 0.017, BLACK, "handlebar")
+
+
+def pedals(model: Model, crank: Array, back: Array) -> None:
+    """Cranks, pedals, chain wheel and chain."""
+    for x in (-1, 1):
+        pedal = crank + np.array([x * 0.09, x * 0.12, -x * 0.11])
+        model.tube([crank + np.array([x * 0.05, 0, 0]), pedal], 0.012, CHROME)
+        model.box(pedal - [0.04, 0.04, 0.01], pedal + np.array([0.04, 0.04, 0.01]), BLACK)
+    beside = np.array([0.05, 0, 0])
+    model.hoop(crank + beside, [1, 0, 0], 0.09, 0.012, CHROME, "chainwheel")
+    for z in (-1, 1):
+        model.tube(
+            [crank + beside + np.array([0, 0, 0.09 * z]), back + beside + np.array([0, 0, 0.04 * z])], 0.008, BLACK
+        )
 
 
 def basket(model: Model, head: Array, rng: Generator) -> None:
@@ -93,48 +103,43 @@ def motorbike(rng: Generator) -> Model:
     radius, thick = (0.25, 0.065) if scooter else (rng.uniform(0.3, 0.34), rng.uniform(0.06, 0.085))
     rake = rng.uniform(0.0, 0.25)
     front, back = np.array([0.0, 0.68 + rake, radius]), np.array([0.0, -0.68, radius])
-    for centre, part in ((front, "fwheel"), (back, "bwheel")):
-        model.hoop(centre, [1, 0, 0], radius - thick, thick, BLACK, part)
-        hub = np.array([[0, 0.4], [0.02, 0.45], [0.08, 0.45], [0.1, 0.4]]) * [1.0, radius]
-        model.lathe(centre - [0.05, 0, 0], [1, 0, 0], hub, CHROME, part, 14)
-        for turn in np.arange(6) * np.pi / 3:
-            model.tube(
-                [centre, centre + (radius - 1.6 * thick) * np.array([0, np.cos(turn), np.sin(turn)])],
-                0.018,
-                CHROME,
-                part,
-                5,
-            )
+    broad(model, front, radius, thick, "fwheel")
+    broad(model, back, radius, thick, "bwheel")
     head = np.array([0.0, 0.42, 0.92])
     for x in (-0.09, 0.09):
         model.tube([front + np.array([x, 0, 0]), head + np.array([x, 0, 0])], 0.03, CHROME)
     mudguard(model, front, radius + 0.03, (20, 150), colour)
     mudguard(model, back, radius + 0.04, (40, 175), colour)
     (scooter_body if scooter else engine)(model, colour, saddle, head, rng)
-    bar = head + np.array([0, -0.02, 0.1])
-    high = rng.uniform(0.0, 0.18)
-    for x in (-1, 1):
-        model.tube(
-            [bar, bar + np.array([x * 0.2, 0.0, high]), bar + np.array([x * 0.36, -0.14, high])],
-            0.02,
-            BLACK,
-            "handlebar",
-        )
-        if rng.random() < 0.7:
-            model.tube([bar + np.array([x * 0.25, 0, high]), bar + np.array([x * 0.3, 0.02, high + 0.16])], 0.01, BLACK)
-            model.balls(bar + np.array([x * 0.32, 0.02, high + 0.18]), [0.06, 0.015, 0.045], CHROME, detail=1)
-    model.lathe(
-        head + np.array([0, 0.02, 0.0]),
-        [0, 1, 0],
-        [[0, 0.05], [0.05, 0.1], [0.12, 0.1], [0.13, 0.0]],
-        CHROME,
-        "headlight_1",
-    )
-    lights(model, 0.0, back[1] - 0.22, 0.68, 0.05, rng, "taillight")
+    handlebars(model, head, rng)
+    lights(model, 0.0, back[1] - 0.22, 0.68, 0.05, rng, "")
     if rng.random() < 0.4:
         shield = head + np.array([[-0.17, 0.13, 0.02], [0.17, 0.13, 0.02], [0.13, -0.02, 0.36], [-0.13, -0.02, 0.36]])
         model.between(shield, shield + np.array([0, 0.015, 0.005]), lacquer(rng))
     return model
+
+
+def broad(model: Model, centre: Array, radius: float, thick: float, part: str) -> None:
+    """A motorbike's wheel: a broad tyre, cast spokes and a brake disc."""
+    model.hoop(centre, [1, 0, 0], radius - thick, thick, BLACK, part)
+    hub = np.array([[0, 0.4], [0.02, 0.45], [0.08, 0.45], [0.1, 0.4]]) * [1.0, radius]
+    model.lathe(centre - [0.05, 0, 0], [1, 0, 0], hub, CHROME, part, 14)
+    for turn in np.arange(6) * np.pi / 3:
+        rim = centre + (radius - 1.6 * thick) * np.array([0, np.cos(turn), np.sin(turn)])
+        model.tube([centre, rim], 0.018, CHROME, part, 5)
+
+
+def handlebars(model: Model, head: Array, rng: Generator) -> None:
+    """Low or high handlebars, mirrors and the headlight."""
+    bar, high = head + np.array([0, -0.02, 0.1]), rng.uniform(0.0, 0.18)
+    for x in (-1, 1):
+        bend, end = bar + np.array([x * 0.2, 0.0, high]), bar + np.array([x * 0.36, -0.14, high])
+        model.tube([bar, bend, end], 0.02, BLACK, "handlebar")
+        if rng.random() < 0.7:
+            model.tube([bar + np.array([x * 0.25, 0, high]), bar + np.array([x * 0.3, 0.02, high + 0.16])], 0.01, BLACK)
+            model.balls(bar + np.array([x * 0.32, 0.02, high + 0.18]), [0.06, 0.015, 0.045], CHROME, detail=1)
+    lamp = [[0, 0.05], [0.05, 0.1], [0.12, 0.1], [0.13, 0.0]]
+    model.lathe(head + np.array([0, 0.02, 0.0]), [0, 1, 0], lamp, CHROME, "headlight_1")
 
 
 def engine(model: Model, colour: Material, saddle: Material, head: Array, rng: Generator) -> None:

@@ -28,12 +28,7 @@ NAMES = {  # the room renderer's classes in PASCAL-Context's words
     "night stand": "cabinet",
     "bookshelf": "shelves",
     "blinds": "window",
-    "lamp": "light",
     "books": "book",
-    "clothes": "cloth",
-    "towel": "cloth",
-    "floor mat": "rug",
-    "otherprop": "book",
 }
 ALONG_WALL = (
     "dresser",

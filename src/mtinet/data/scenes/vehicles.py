@@ -42,7 +42,7 @@ def lights(
     """A pair of lamps at x = +-half."""
     lamp = glowing(rng, 0.1) if rng.random() < 0.8 else glowing(rng, 1.0)
     for number, x in enumerate((-half, half), start=1):
-        model.balls([x, y, z], [size * 1.3, 0.05, size * 0.8], lamp, f"{names}_{number}", detail=1)
+        model.balls([x, y, z], [size * 1.3, 0.05, size * 0.8], lamp, f"{names}_{number}" if names else "", detail=1)
 
 
 def car(rng: Generator) -> Model:
@@ -60,20 +60,7 @@ def car(rng: Generator) -> Model:
     wide = half * np.array([0.86, 0.93, 0.98, 1, 1, 1, 0.96, 0.9, 0.82])
     spine = np.c_[np.zeros(9), rows, (top + low) / 2]
     model.sweep(spine, np.c_[wide, (top - low) / 2], body, side=[1.0, 0, 0], along=[0, 1, 0], power=5.0, segments=24)
-    rear = {"hatch": back + 0.15, "saloon": back + 0.75, "estate": back + 0.12, "van": back + 0.1, "pickup": -0.35}[
-        kind
-    ]
-    slope = {"hatch": 0.5, "saloon": 0.75, "estate": 0.3, "van": 0.1, "pickup": 0.2}[kind]
-    bonnet = front - (0.75 if kind == "van" else rng.uniform(1.05, 1.3))
-    cabin = np.array(
-        [[rear, belt * 0.97], [bonnet, belt * 0.95], [bonnet - 0.75, high - 0.04], [rear + slope, high - 0.04]]
-    )
-    model.prism(cabin, (-half * 0.94, half * 0.94), pane, "window_1", inset=0.28)
-    frame(model, cabin, half * 0.945, body)
-    roof = 0.96 * half * 0.94 - 0.28 * (high - belt)
-    line = [[0, y, high - 0.03] for y in (rear + slope - 0.06, rear + slope, bonnet - 0.75, bonnet - 0.7)]
-    model.sweep(line, np.array([[roof * 0.9, 0.02], [roof, 0.045], [roof, 0.045], [roof * 0.9, 0.02]]), body,
-                side=[1.0, 0, 0], along=[0, 1, 0], power=4.0, segments=16)  # fmt: skip
+    cabin(model, kind, half, (back, front), (belt, high), body, pane, rng)
     hub = lacquer(rng) if rng.random() < 0.3 else CHROME
     for number, (x, y) in enumerate(
         [(-1, front - 0.75), (1, front - 0.75), (-1, back + 0.75), (1, back + 0.75)], start=1
@@ -83,14 +70,30 @@ def car(rng: Generator) -> Model:
         )
         wheel(model, np.array([x * (half - 0.08), y, radius]), radius, 0.22, number, hub)
     lights(model, half * 0.68, front - 0.09, belt * 0.66, 0.11, rng)
-    lights(model, half * 0.7, back + 0.04, belt * 0.75, 0.1, rng, "taillight")
+    lights(model, half * 0.7, back + 0.04, belt * 0.75, 0.1, rng, "")
     trim(model, half, front, back, belt, rng)
     return model
 
 
-def frame(model: Model, cabin: Array, half: float, body: Material) -> None:
+def cabin(model: Model, kind: str, half: float, ends: tuple[float, float], heights: tuple[float, float],
+          body: Material, pane: Material, rng: Generator) -> None:  # fmt: skip
+    """A car's windows between the belt line and the roof, both given in `heights`, with pillars and the roof."""
+    (back, front), (belt, high) = ends, heights
+    tail, slope = {"hatch": (0.15, 0.5), "saloon": (0.75, 0.75), "estate": (0.12, 0.3), "van": (0.1, 0.1),
+                   "pickup": (-back - 0.35, 0.2)}[kind]  # fmt: skip
+    rear, bonnet, eaves = back + tail, front - (0.75 if kind == "van" else rng.uniform(1.05, 1.3)), high - 0.04
+    outline = np.array([[rear, belt * 0.97], [bonnet, belt * 0.95], [bonnet - 0.75, eaves], [rear + slope, eaves]])
+    model.prism(outline, (-half * 0.94, half * 0.94), pane, "window_1", inset=0.28)
+    frame(model, outline, half * 0.945, body)
+    roof = 0.96 * half * 0.94 - 0.28 * (high - belt)
+    line = [[0, y, high - 0.03] for y in (rear + slope - 0.06, rear + slope, bonnet - 0.75, bonnet - 0.7)]
+    model.sweep(line, np.array([[roof * 0.9, 0.02], [roof, 0.045], [roof, 0.045], [roof * 0.9, 0.02]]), body,
+                side=[1.0, 0, 0], along=[0, 1, 0], power=4.0, segments=16)  # fmt: skip
+
+
+def frame(model: Model, outline: Array, half: float, body: Material) -> None:
     """Pillars between a car's side windows."""
-    (y0, z0), (y1, _), (y2, z2), (y3, _) = cabin
+    (y0, z0), (y1, _), (y2, z2), (y3, _) = outline
     for share in (0.0, 0.48, 1.0):
         low, high = y0 + share * (y1 - y0), y3 + share * (y2 - y3)
         for x in (-1, 1):
@@ -128,7 +131,18 @@ def bus(rng: Generator) -> Model:
             [-half - 0.006, -0.48 * length, low], [half + 0.006, 0.48 * length, low + rng.uniform(0.15, 0.4)], stripe
         )
     decks = [(1.35, 2.25), (3.0, 3.85)] if double else [(1.35, high - 0.55)]
-    count = int(rng.integers(5, 8))
+    openings(model, half, length, decks, pane, int(rng.integers(5, 8)))
+    panel = Material("writing", (0.05, 0.05, 0.05), (0.9, 0.75, 0.2), 0.35, glow=0.2)
+    model.box([-0.7, length / 2 - 0.02, decks[-1][1] + 0.14], [0.7, length / 2 + 0.03, decks[-1][1] + 0.36], panel)
+    for number, (x, y) in enumerate([(-1, 0.3), (1, 0.3), (-1, -0.28), (1, -0.28)], start=1):
+        wheel(model, np.array([x * (half - 0.12), y * length, 0.48]), 0.48, 0.3, number, CHROME)
+    ends(model, half, length, rng)
+    return model
+
+
+def openings(model: Model, half: float, length: float, decks: list[tuple[float, float]], pane: Material,
+             count: int) -> None:  # fmt: skip
+    """Windows all around each deck of a bus, and its doors."""
     for number, deck in enumerate(decks):
         windows_row(model, (-half, half), (-0.46 * length, 0.4 * length), deck, count, pane, 1 + 20 * number)
         for y in (0.5, -0.5):
@@ -138,12 +152,12 @@ def bus(rng: Generator) -> Model:
     door = half + 0.01
     for y in (0.42, 0.05):
         model.box([door - 0.02, y * length, 0.35], [door + 0.005, y * length + 0.06 * length, 2.2], pane, "door_1")
-    panel = Material("writing", (0.05, 0.05, 0.05), (0.9, 0.75, 0.2), 0.35, glow=0.2)
-    model.box([-0.7, length / 2 - 0.02, decks[-1][1] + 0.14], [0.7, length / 2 + 0.03, decks[-1][1] + 0.36], panel)
-    for number, (x, y) in enumerate([(-1, 0.3), (1, 0.3), (-1, -0.28), (1, -0.28)], start=1):
-        wheel(model, np.array([x * (half - 0.12), y * length, 0.48]), 0.48, 0.3, number, CHROME)
+
+
+def ends(model: Model, half: float, length: float, rng: Generator) -> None:
+    """Lamps, the plate and the mirrors of a bus."""
     lights(model, 0.85, length / 2 + 0.01, 0.75, 0.14, rng)
-    lights(model, 0.95, -length / 2 - 0.01, 0.9, 0.12, rng, "taillight")
+    lights(model, 0.95, -length / 2 - 0.01, 0.9, 0.12, rng, "")
     model.box(
         [-0.4, length / 2, 0.5],
         [0.4, length / 2 + 0.05, 0.62],
@@ -158,7 +172,6 @@ def bus(rng: Generator) -> Model:
             BLACK,
             "leftmirror" if x < 0 else "rightmirror",
         )
-    return model
 
 
 def train(rng: Generator) -> Model:
