@@ -422,6 +422,8 @@ def test_salient_is_what_is_large_central_and_contrasting() -> None:
     assert put(50, 50, 14, 20) > put(50, 50, 8, 20) > put(50, 50, 4, 20) > 0
     assert put(50, 50, 12, 20) > put(50, 25, 12, 20) > put(20, 15, 12, 20)
     assert put(50, 50, 12, 20) > put(50, 50, 12, 5) > put(50, 50, 12, 0)
+    assert put(50, 88, 10, 20) > put(50, 90, 10, 20) > 0  # the second touches the rim
+    assert put(50, 88, 10, 20) - put(50, 90, 10, 20) > 2 * (put(50, 86, 10, 20) - put(50, 88, 10, 20))
     assert put(50, 50, 2, 20) == 0  # a speck
 
 
