@@ -1,4 +1,4 @@
-"""The models that pictures are made of: surfaces, people, animals, vehicles, who goes with whom, and their classes' numbers."""
+"""The models that pictures are made of: surfaces, people, animals, vehicles, groups, and the numbers of classes."""
 
 from __future__ import annotations
 
