@@ -77,7 +77,8 @@ def counted(options: argparse.Namespace) -> tuple[list[str], np.ndarray]:
     """Ids and counts of the folders' images, with a progress bar on stderr."""
     if options.workers < 1:
         raise UserError(f"--workers {options.workers}, expected at least 1")
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         return count_folder(
             options.predictions, options.truths, protocol_name=options.protocol, max_dist=options.max_dist,
             ids=listed(options.list), labels=options.labels, workers=options.workers,

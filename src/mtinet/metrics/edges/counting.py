@@ -44,8 +44,9 @@ def count_matches(
     [3, 3, 3, 4]
     """
     truth = checked_boundaries(boundaries, prediction)
+    radius = radius_of(truth.shape, max_dist)
     sets = thinned_sets(prediction, thresholds, strict=strict)
-    matched = np.append(matched_sizes(sets, range(sets.count), truth, radius_of(truth.shape, max_dist)), 0)
+    matched = np.append(matched_sizes(sets, range(sets.count), truth, radius), 0)
     total = np.full(len(sets.index), np.count_nonzero(truth), np.int64)
     return Counts(matched[sets.index], total, matched[sets.index], sets.sizes()[sets.index])
 
@@ -64,9 +65,9 @@ def count_matches_annotators(
     that any of them matches. Each annotator's matching is the maximum one with the least sum of distances.
     """
     truths = [checked_boundaries(boundaries, prediction) for boundaries in annotations]
+    radius = radius_of(np.shape(prediction), max_dist)
     sets = thinned_sets(prediction, thresholds, strict=strict)
     counts = np.zeros((2, sets.count + 1), np.int64)
-    radius = radius_of(prediction.shape, max_dist)
     for number in range(sets.count):
         predicted = sets.mask(number)
         hit = np.zeros(predicted.size, np.bool_)

@@ -66,7 +66,7 @@ def thinned_sets(prediction: NDArray, thresholds: ArrayLike, *, strict: bool = F
     words = thin_levels(number_of_level[levels], occurring.size)
     index = np.empty(steps.size, np.intp)
     index[order] = np.searchsorted(occurring, np.arange(1, steps.size + 1))
-    flat = words.reshape(len(words), -1)
+    flat = words.reshape(len(words), levels.size)
     places = np.flatnonzero(flat.any(axis=0))
     height, width = values.shape
     return ThinnedSets((height, width), occurring.size, index, places, flat[:, places])
