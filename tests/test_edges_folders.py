@@ -152,14 +152,17 @@ def test_folders_and_lists_that_make_no_sense(folders: tuple[Path, Path], tmp_pa
     predictions, truths = folders
     given = tmp_path / "list.txt"
     given.write_text("a\nb\na\n")
-    np.save(tmp_path / "predictions" / "b.npy", np.zeros((31, 40)))
+    twice = tmp_path / "twice"
+    twice.mkdir()
+    for name in ("b.npy", "b.png"):
+        (twice / name).touch()
     (tmp_path / "empty").mkdir()
     for arguments, message in (
         ([predictions, tmp_path / "nowhere"], "no such folder"),
         ([predictions, tmp_path / "empty"], "no ground truth"),
         ([predictions, truths, "--list", given], "a named twice"),
         ([predictions, truths, "--list", tmp_path / "none.txt"], "one image name per line"),
-        ([predictions, truths], "both b.npy and b.png"),
+        ([twice, truths], "both b.npy and b.png"),
         ([predictions, truths, "--workers", "0"], "expected at least 1"),
     ):
         assert main([str(argument) for argument in arguments]) == 1
