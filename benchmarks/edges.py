@@ -104,9 +104,9 @@ def compared(count: int, repetitions: int) -> Iterator[Row]:
                 times.setdefault((kind, "skimage thinning"), []).append(timed(partial(thinned, prediction))[1])
                 if flows != mine.cntP.tolist():
                     raise AssertionError(f"counts differ on a {kind} map of {size}")
-        for (kind, way), seconds in times.items():
+        for (kind, way), measured in times.items():
             often = repetitions if way == "this" else 1
-            yield row("compared", kind, way, size, len(STEPS), seconds, often)
+            yield row("compared", kind, way, size, len(STEPS), measured, often)
 
 
 def growth(count: int, repetitions: int) -> Iterator[Row]:
