@@ -20,7 +20,9 @@ from mtinet.tasks import registry
 
 PUBLISHED = Path(__file__).resolve().parents[1].parent / "shared" / "paper" / "published.yaml"
 DIGITS = {"seg": 0.01, "depth": 0.001}  # the last printed digit of a metric
-MODULES = ("segmentation", "depth", "normals", "edge_loss", "delta_m")
+MODULES = ("segmentation", "depth", "normals", "edge_loss", "edge_detection", "edges.aggregation", "edges.counting",
+           "delta_m")  # fmt: skip
+SETTINGS = {"edges": {"max_dist": 0.0075, "protocol": "released", "flavour": "seism"}}
 
 
 def test_by_hand() -> None:
@@ -127,6 +129,6 @@ def test_every_task_of_the_registry_has_its_metric() -> None:
     labels = {"seg": np.zeros((2, 2), np.uint8), "normals": np.ones((2, 2, 3))}
     for name, task in registry().items():
         label = labels.get(name, np.ones((2, 2)))
-        statistics = metrics.per_image(name, label, label, classes=3)
+        statistics = metrics.per_image(name, label, label, classes=3, settings=SETTINGS)
         assert statistics.dtype == np.float64
-        assert task.metric in metrics.summarize(name, statistics[None])
+        assert task.metric in metrics.summarize(name, statistics[None], SETTINGS)

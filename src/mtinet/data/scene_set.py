@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from mtinet import files
+from mtinet import files, processes
 from mtinet.config import SceneSet
 from mtinet.data import nyud, scenes
 from mtinet.errors import UserError
@@ -59,9 +55,7 @@ def rendered(root: Path, scene_set: SceneSet, ids: list[str], workers: int) -> I
     if workers == 1 or len(ids) < 2:
         yield from map(render_one, *arguments)
         return
-    # Spawned, not forked: the ray caster's and OpenMP's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
+    with processes.pool(workers) as pool:
         yield from pool.map(render_one, *arguments)
 
 
@@ -69,15 +63,3 @@ def render_one(root: Path, scene_set: SceneSet, image_id: str) -> None:
     """Render and write one frame; its number in the seeded sequence is its id."""
     frame = scenes.render(scene_set.seed, int(image_id), scene_set.height, scene_set.width)
     nyud.write_frame(root, image_id, frame)
-
-
-def end_with_parent() -> None:
-    """Let a worker end when the process that started it is killed, instead of waiting for work for ever."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

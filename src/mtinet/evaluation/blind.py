@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 from mtinet import metrics
 from mtinet.data.packed import PackedSplit
 from mtinet.evaluation.outputs import at_size, nearest
-from mtinet.metrics.edge_loss import POSITIVE_WEIGHT
+from mtinet.processes import Submit, done, sharing
 from mtinet.tasks import task
 
 IGNORED = 255
@@ -27,31 +28,48 @@ Priors = tuple[NDArray, NDArray]  # constant [C], per position [C, H, W]
 Summary = dict[str, float | None]
 
 
-def blind(train: PackedSplit, val: PackedSplit, classes: Mapping[str, int]) -> dict[str, dict[str, Summary]]:
+def blind(
+    train: PackedSplit,
+    val: PackedSplit,
+    classes: Mapping[str, int],
+    settings: metrics.Settings | None = None,
+    workers: int = 1,
+) -> dict[str, dict[str, Summary]]:
     """Metrics on `val` of both predictors fitted on `train`: "constant" and "position" -> task -> metrics.
 
-    classes: channels of every task to predict, the number of classes where it has such. Where training
-    images differ in size, positions are those of the most frequent size, to which labels go by nearest.
+    classes: channels of every task to predict, the number of classes where it has such. settings: the dataset's,
+    of its metrics. workers: processes that share costly metrics. Where training images differ in size, positions
+    are those of the most frequent size, to which labels go by nearest.
     """
     grid = common_size(train)
     result: dict[str, dict[str, Summary]] = {"constant": {}, "position": {}}
-    for name, channels in classes.items():
-        constant, position = ESTIMATORS[task(name).statistics](train, name, grid, channels)
-        for key, values in (("constant", constant[:, None, None]), ("position", position)):
-            result[key][name] = score_prior(val, name, torch.from_numpy(values)[None], channels)
+    with sharing(workers if any(map(metrics.is_costly, classes)) else 1) as submit:
+        for name, channels in classes.items():
+            constant, position = ESTIMATORS[task(name).statistics](train, name, grid, channels)
+            count = submit if metrics.is_costly(name) else done
+            for key, values in (("constant", constant[:, None, None]), ("position", position)):
+                prior = torch.from_numpy(values)[None]
+                result[key][name] = score_prior(val, name, prior, channels, settings, count)
     return result
 
 
-def score_prior(val: PackedSplit, name: str, prior: Tensor, channels: int) -> Summary:
+def score_prior(
+    val: PackedSplit,
+    name: str,
+    prior: Tensor,
+    channels: int,
+    settings: metrics.Settings | None = None,
+    submit: Submit = done,
+) -> Summary:
     """Metrics of predicting `prior` [1, C, h, w], brought to the size of each image, for all of `val`."""
-    rows: list[NDArray[np.float64]] = []
+    rows: list[Future[NDArray[np.float64]]] = []
     prediction: NDArray = np.empty((0, 0))
     for index in range(len(val)):
         target = val.label(name, index)
         if prediction.shape[:2] != target.shape[:2]:
             prediction = at_size(name, prior, target.shape[:2])
-        rows.append(metrics.per_image(name, prediction, target, channels))
-    return metrics.summarize(name, np.stack(rows))
+        rows.append(submit(metrics.per_image, name, prediction, target, channels, settings))
+    return metrics.summarize(name, np.stack([row.result() for row in rows]), settings)
 
 
 def label_priors(train: PackedSplit, name: str, grid: Size, classes: int) -> Priors:
@@ -112,10 +130,10 @@ def normals_priors(train: PackedSplit, name: str, grid: Size, channels: int) -> 
 
 
 def edge_priors(train: PackedSplit, name: str, grid: Size, channels: int) -> Priors:
-    """The mean label under the loss's own weights, overall and per position: probabilities, float32.
+    """The share of edges, overall and per position: probabilities, float32.
 
-    Under a weighted cross-entropy the best constant is the weighted mean, w k / (w k + (1 - w) (n - k)). At
-    a position the overall share counts as one more image, lest a few hundred images make it certain.
+    The benchmark tries all thresholds, so only the order of the positions counts (and the constant, wherever it
+    is not below all thresholds, predicts every pixel). Where no label is valid, the overall share.
     """
     total, counts = np.zeros(2), np.zeros((2, *grid))
     for label in labels(train, name):
@@ -123,14 +141,8 @@ def edge_priors(train: PackedSplit, name: str, grid: Size, channels: int) -> Pri
         resized = on_grid(label, grid)
         counts += np.stack([resized == 1, resized != IGNORED])
     share = total[0] / max(total[1], 1)
-    constant = weighted_share(np.array([share]))
-    return constant, weighted_share((counts[0] + share) / (counts[1] + 1))[None]
-
-
-def weighted_share(share: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The share of edges when each counts w_pos and every other pixel 1 - w_pos."""
-    edges, others = POSITIVE_WEIGHT * share, (1 - POSITIVE_WEIGHT) * (1 - share)
-    return np.asarray(edges / (edges + others), np.float32)
+    position = np.divide(counts[0], counts[1], out=np.full(grid, share), where=counts[1] > 0)
+    return np.array([share], np.float32), position.astype(np.float32)[None]
 
 
 def labels(split: PackedSplit, name: str) -> Iterator[NDArray]:
@@ -157,5 +169,5 @@ ESTIMATORS: dict[str, Callable[[PackedSplit, str, Size, int], Priors]] = {
     "segmentation": label_priors,
     "depth": depth_priors,
     "normals": normals_priors,
-    "edge_loss": edge_priors,
+    "edge_detection": edge_priors,
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from mtinet.data.packed import PackedSplit
 from mtinet.data.transforms import prepare_image
 from mtinet.evaluation.outputs import activate, at_size
 from mtinet.models.interface import Predictions
+from mtinet.processes import done, sharing
 from mtinet.tasks import task
 
 EXAMPLES = 8
@@ -27,7 +29,8 @@ class Scores:
 
     summaries: "tasks", "auxiliary" (task -> metrics) and "initial" ("seg@4" -> metrics of the front-end's
         prediction at stride 4); a metric is None where nothing was valid.
-    statistics: sufficient statistics per image, float64 [N, ...], under the same keys ("seg", "seg@4").
+    statistics: sufficient statistics per image, float64 [N, ...], under the same keys ("seg", "seg@4"). Of a
+        costly metric only final predictions and an auxiliary task's finest one; the others have its stand-in.
     examples: "ids" [K], "images" uint8 [K, H, W, 3], and per main and auxiliary task "label_<task>" and
         "prediction_<task>", [K, H, W] or [K, H, W, 3], at the stored size; smaller images are filled up
         with white, labels and predictions with the invalid value. Empty without examples.
@@ -49,28 +52,37 @@ def score(
     batch_size: int,
     device: torch.device,
     examples: int = EXAMPLES,
+    settings: metrics.Settings | None = None,
+    workers: int = 1,
 ) -> Scores:
     """Score `model`, in evaluation mode, on all images of `split` at their stored size.
 
     size: (height, width) of the network's input. classes: channels of each task's output. An auxiliary task
-    is scored by its finest initial prediction, since it has no final one (section 2.5).
+    is scored by its finest initial prediction, since it has no final one (section 2.5). settings: the
+    dataset's, of its metrics. workers: processes that share costly metrics (1: none); no byte depends on them.
     """
-    collected: dict[str, list[NDArray[np.float64]]] = {}
+    collected: dict[str, list[Future[NDArray[np.float64]]]] = {}
     shown: dict[int, dict[str, NDArray]] = {}
     chosen = example_indices(len(split), examples)
-    for index, predictions in predicted(model, split, size, batch_size, device):
-        for key, prediction in predictions.items():
-            name = task_of(key)
-            resized = at_size(name, prediction, split.image(index).shape[:2])
-            target = split.label(name, index)
-            collected.setdefault(key, []).append(metrics.per_image(name, resized, target, classes[name]))
-            if index in chosen:
-                shown.setdefault(index, {})[key] = resized
-    statistics = {key: np.stack(rows) for key, rows in collected.items()}
-    finest = {name: finest_key(name, statistics) for name in auxiliary}
-    statistics |= {name: statistics[key] for name, key in finest.items()}
-    keys = {name: name for name in main} | finest
-    return Scores(summarized(statistics, main, auxiliary), statistics, pictures(split, shown, keys))
+    keys: dict[str, str] = {}
+    costly = any(metrics.is_costly(name) for name in [*main, *auxiliary])
+    with sharing(workers if costly else 1) as submit:
+        for index, predictions in predicted(model, split, size, batch_size, device):
+            keys = {name: name for name in main} | {name: finest_key(name, predictions) for name in auxiliary}
+            for key, prediction in predictions.items():
+                name, cheap = task_of(key), key != keys[task_of(key)]
+                resized = at_size(name, prediction, split.image(index).shape[:2])
+                count = submit if metrics.is_costly(name) and not cheap else done
+                row = count(
+                    metrics.per_image, name, resized, split.label(name, index), classes[name], settings, cheap=cheap
+                )
+                collected.setdefault(key, []).append(row)
+                if index in chosen:
+                    shown.setdefault(index, {})[key] = resized
+        statistics = {key: np.stack([row.result() for row in rows]) for key, rows in collected.items()}
+    statistics |= {name: statistics[keys[name]] for name in auxiliary}
+    summaries = summarized(statistics, main, auxiliary, keys, settings)
+    return Scores(summaries, statistics, pictures(split, shown, keys))
 
 
 def predicted(
@@ -110,19 +122,28 @@ def task_of(key: str) -> str:
     return key.split("@")[0]
 
 
-def finest_key(name: str, keys: Mapping[str, NDArray]) -> str:
+def finest_key(name: str, keys: Iterable[str]) -> str:
     """The key of the initial prediction of `name` at the finest scale; ValueError where there is none."""
     return min((key for key in keys if key.startswith(f"{name}@")), key=lambda key: int(key.split("@")[1]))
 
 
 def summarized(
-    statistics: Mapping[str, NDArray[np.float64]], main: Sequence[str], auxiliary: Sequence[str]
+    statistics: Mapping[str, NDArray[np.float64]],
+    main: Sequence[str],
+    auxiliary: Sequence[str],
+    keys: Mapping[str, str],
+    settings: metrics.Settings | None,
 ) -> dict[str, dict[str, Summary]]:
-    """The metrics of every kind of prediction, as in Scores.summaries."""
+    """The metrics of every kind of prediction, as in Scores.summaries; `keys` of those that are scored in full."""
     kinds = {"tasks": main, "auxiliary": auxiliary, "initial": [key for key in statistics if "@" in key]}
     return {
-        kind: {key: metrics.summarize(task_of(key), statistics[key]) for key in keys}
-        for kind, keys in kinds.items()
+        kind: {
+            key: metrics.summarize(
+                task_of(key), statistics[key], settings, cheap=key not in (task_of(key), keys[task_of(key)])
+            )
+            for key in names
+        }
+        for kind, names in kinds.items()
     }
 
 

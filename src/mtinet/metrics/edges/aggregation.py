@@ -27,7 +27,7 @@ def summarize(counts: NDArray, thresholds: ArrayLike, flavour: Flavour = "seism"
 
     >>> counts = np.array([[[8, 6], [10, 10], [8, 6], [16, 6]]])
     >>> scores = summarize(counts, [0.25, 0.5])
-    >>> scores["odsF"], scores["odsT"], scores["curve"]["recall"]
+    >>> round(scores["odsF"], 4), scores["odsT"], scores["curve"]["recall"]
     (0.75, 0.5, [0.8, 0.6])
     """
     steps, values = checked(counts, thresholds, flavour)

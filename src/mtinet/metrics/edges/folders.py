@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtinet import processes
 from mtinet.errors import UserError
 from mtinet.metrics.edges import reading
 from mtinet.metrics.edges.protocols import protocol
@@ -103,8 +102,7 @@ def mapped(
         results: Iterator[Any] = map(function, pairs)
         yield from reported(results, len(pairs), progress)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with processes.pool(workers) as pool:
         chunk = max(1, min(AHEAD, len(pairs) // (4 * workers)))
         yield from reported(pool.map(function, pairs, chunksize=chunk), len(pairs), progress)
 

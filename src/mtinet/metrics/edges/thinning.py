@@ -95,14 +95,32 @@ def at_least_two(n: list[NDArray]) -> NDArray:
 
 
 def neighbourhoods(flat: Words, marked: NDArray[np.bool_], changed: tuple[Places, Places], around: Places) -> Places:
-    """Places with something set within the 3 x 3 neighbourhoods of `changed`, in order; `marked` is scratch."""
+    """Places with something set within the 3 x 3 neighbourhoods of `changed`, in order; `marked` is scratch.
+
+    Three ways, equal in what they find, by the share of words that changed.
+    """
     both = np.concatenate(changed)
     if 200 * both.size < flat.size:
         places = np.unique((both[:, None] + around).ravel())
-    else:
+    elif 40 * both.size < flat.size:
         for offset in around:
             marked[both + offset] = True
         places = np.flatnonzero(marked)
         marked[places] = False
+    else:
+        marked[both] = True
+        places = np.flatnonzero(dilated(marked, around.max() - 1))
+        marked[both] = False
     alive: Places = places[flat.take(places) != 0]
     return alive
+
+
+def dilated(marked: NDArray[np.bool_], row: int) -> NDArray[np.bool_]:
+    """`marked`, rows of length `row` one after the other, spread by one place in all eight directions."""
+    spread = marked.copy()
+    spread[1:] |= marked[:-1]
+    spread[:-1] |= marked[1:]
+    result = spread.copy()
+    result[row:] |= spread[:-row]
+    result[:-row] |= spread[row:]
+    return result
