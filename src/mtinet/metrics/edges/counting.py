@@ -14,7 +14,7 @@ from mtinet.metrics.edges.annotators import nearest_matching
 from mtinet.metrics.edges.matching import Matcher, candidate_pairs, number_of_pairs, without_lonely_rows
 from mtinet.metrics.edges.sets import ThinnedSets, thinned_sets
 
-# Candidate pairs held at once, about 25 bytes each while their graph is built. Where all thresholds together
+# Candidate pairs held at once, about 30 bytes each while their graph is built. Where all thresholds together
 # have more, they are halved, down to single ones; one threshold may have MOST_PAIRS.
 PAIRS_AT_ONCE, MOST_PAIRS = 2**26, 2**28
 Mask = NDArray[np.bool_]
