@@ -182,8 +182,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=4)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--full", action="store_true", help="worst cases at 2000x3000 too (minutes, 3 GiB)")
+    parser.add_argument("--note", help="a line for the head of the file, such as what else was running")
     given = parser.parse_args()
-    lines = conditions(label_maps(1, (8, 8))[0])
+    lines = [*conditions(label_maps(1, (8, 8))[0]), *([given.note] if given.note else [])]
     print("\n".join(lines), file=sys.stderr)
     sizes = ((375, 500), (2000, 3000)) if given.full else ((375, 500),)
     rows = [*compared(given.images, given.repetitions), *growth(2, given.repetitions), *worst_cases(sizes)]
