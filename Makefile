@@ -12,7 +12,7 @@ export PYTHONUNBUFFERED := 1
 # pip leaves the packages uncompiled (two thirds of its time); the first import of each must then write its bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup repro commit test lint pipeline lock
+.PHONY: setup repro commit test lint pipeline bench lock
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make commit    take a Snakemake run's results into DVC's cache, once they are verified"
 	@echo "make test      set up, then lint, type-check and test"
 	@echo "make pipeline  write dvc.yaml anew from pipeline/rules.py"
+	@echo "make bench     time the edge benchmark beside other exact ways (minutes)"
 	@echo "make lock      write requirements.lock anew from the installed packages"
 
 setup: $(SET_UP)
@@ -51,6 +52,9 @@ lint: setup
 
 pipeline: setup
 	python -m pipeline.write_dvc
+
+bench: setup
+	OMP_NUM_THREADS=1 python -m benchmarks.edges --full
 
 lock:
 	$(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//' > requirements.lock

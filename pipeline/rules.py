@@ -101,6 +101,11 @@ def loss_modules(dataset: str) -> list[str]:
     return [f"src/mtinet/losses/{registry()[name].loss}.py" for name in tasks]
 
 
+def metric_params(dataset: str) -> tuple[str, ...]:
+    """Sections of the dataset's entry that its metrics need, and no training does."""
+    return tuple(f"datasets.{dataset}.{key}" for key in ("edges",) if key in declared()["datasets"][dataset])
+
+
 def study_params(dataset: str) -> tuple[str, ...]:
     return (f"study.source.{dataset}", "study.scale")
 
@@ -224,6 +229,7 @@ def evaluate(dataset: str, method: str) -> Rule:
             f"scales.{{scale}}.{dataset}.input",
             f"scales.{{scale}}.{dataset}.batch_size",
             f"datasets.{dataset}.tasks",
+            *metric_params(dataset),
             f"experiments.{dataset}.{method}.{{exp}}",
             *task_entries(dataset),
         ),
@@ -242,8 +248,15 @@ def blind(dataset: str) -> Rule:
         dataset,
         inputs=tuple(paths.packed(STUDY, dataset, split) for split in ("train", "val")),
         outputs=(out(paths.blind(STUDY, dataset), git=True, metric=True),),
-        params=(*study_params(dataset), "compute", f"datasets.{dataset}.tasks", *task_entries(dataset)),
+        params=(
+            *study_params(dataset),
+            "compute",
+            f"datasets.{dataset}.tasks",
+            *metric_params(dataset),
+            *task_entries(dataset),
+        ),
         code=code_of("blind", *metric_modules(dataset)),
+        threads="compute.threads",
     )
 
 

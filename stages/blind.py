@@ -18,7 +18,8 @@ def main() -> None:
         with stage.reporting_errors(in_git=[target]):
             train, val = (PackedSplit(paths.packed(study, dataset, split)) for split in ("train", "val"))
             classes = {name: params.channels(dataset, name) for name in params.datasets[dataset].tasks}
-            files.write_json(target, blind(train, val, classes))
+            settings = params.datasets[dataset].metric_settings()
+            files.write_json(target, blind(train, val, classes, settings, params.compute.threads))
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ from mtinet.training import checkpoints, loop, provenance
 from mtinet.training.run import Run
 
 
-def evaluate(run: Run, device_name: str) -> None:
+def evaluate(run: Run, params: config.Params) -> None:
     """Score `run` with the weights of its last epoch and publish what was found."""
     split = PackedSplit(paths.packed(run.study, run.dataset, "val"))
-    device = loop.device_of(device_name)
+    device = loop.device_of(params.compute.device)
     loop.prepare_torch(run)
     model = loop.build_model(run).to(device)
     manifest = files.read_json(paths.manifest(*run.location))
@@ -21,6 +21,7 @@ def evaluate(run: Run, device_name: str) -> None:
     scores = scoring.score(
         model, split, main=run.experiment.tasks, auxiliary=run.experiment.auxiliary, classes=run.channels,
         size=(run.scale.input.height, run.scale.input.width), batch_size=run.scale.batch_size, device=device,
+        settings=params.datasets[run.dataset].metric_settings(), workers=run.threads,
     )  # fmt: skip
     metrics = {
         "dataset": run.dataset, "experiment": run.name, "seed": run.seed, "method": run.method,
@@ -43,7 +44,7 @@ def main() -> None:
         run = Run.of(params, given.dataset, given.experiment, given.seed)
         cached = [paths.statistics(*run.location), paths.examples(*run.location)]
         with stage.reporting_errors(cached=cached, in_git=[paths.metrics(*run.location)]):
-            evaluate(run, params.compute.device)
+            evaluate(run, params)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,11 @@ def main() -> None:
         with stage.reporting_errors(cached=[paths.packed(study, dataset, split) for split in SPLITS]):
             cards.check_card(raw, files.read_json(paths.card(study, dataset)))
             for split in SPLITS:
-                # Exact labels serve evaluation alone.
-                exact = paths.exact(study, dataset) if split == "val" else None
+                # Exact labels, and what differs from the training target, serve evaluation alone.
+                exact, scored = (paths.exact(study, dataset), data.SCORED) if split == "val" else (None, ())
                 packing.pack(
                     raw, distilled, data.split_ids(raw, split), tasks, paths.packed(study, dataset, split),
-                    layout=data, exact=exact,
+                    layout=data, exact=exact, scored=[task for task in scored if task in tasks],
                 )  # fmt: skip
 
 

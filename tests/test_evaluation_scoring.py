@@ -13,10 +13,15 @@ from torch import Tensor, nn
 
 from mtinet.data.transforms import prepare_image
 from mtinet.evaluation import scoring
+from mtinet.metrics import edges
 from mtinet.models.interface import Predictions
 
 CLASSES = {"seg": 4, "depth": 1, "normals": 3, "edge": 1}
 SIZE = (32, 64)
+SETTINGS = {"edges": {"max_dist": 0.05, "protocol": "released", "flavour": "seism"}}
+
+
+STEPS = edges.PROTOCOLS["released"].thresholds
 
 
 class Split:
@@ -69,10 +74,11 @@ class Fake(nn.Module):
         return Predictions({name: self.heads[name](images) for name in self.main}, initial)
 
 
-def score(model: Fake, batch_size: int = 2, examples: int = 3) -> scoring.Scores:
+def score(model: Fake, batch_size: int = 2, examples: int = 3, workers: int = 1) -> scoring.Scores:
     return scoring.score(
         model, Split(), main=["seg", "depth"], auxiliary=["normals", "edge"], classes=CLASSES, size=SIZE,
         batch_size=batch_size, device=torch.device("cpu"), examples=examples,
+        settings=SETTINGS, workers=workers,
     )  # fmt: skip
 
 
@@ -126,19 +132,42 @@ def test_rmse_agrees_with_brute_force(model: Fake, key: str) -> None:
 
 
 def test_auxiliary_tasks_are_scored_by_their_finest_initial_prediction(model: Fake) -> None:
-    angles, losses = [], []
+    angles, counts = [], []
     for prediction, target in brute_force(model, "normals@4"):
         for guess, truth in zip(prediction.reshape(-1, 3), target.reshape(-1, 3), strict=True):
             if truth.any():
                 angles.append(degrees(acos(np.clip(guess @ truth / np.linalg.norm(guess), -1, 1))))
     for prediction, target in brute_force(model, "edge@4"):
-        p = prediction[..., 0]
-        losses.append(np.where(target == 1, -0.95 * np.log(p), -0.05 * np.log(1 - p)))
+        bits = (255 * prediction[..., 0]).astype(np.uint8)
+        counts.append(np.stack(edges.count_matches(bits, edges.thin(target == 1), STEPS, 0.05)))
     found = score(model).summaries
     assert found["auxiliary"]["normals"]["mean_angle"] == pytest.approx(np.mean(angles), rel=1e-5)
-    losses = np.concatenate([loss.ravel() for loss in losses])
-    assert found["auxiliary"]["edge"]["loss"] == pytest.approx(losses.mean(), rel=1e-5)
+    expected = edges.summarize(np.stack(counts), STEPS)
+    del expected["curve"]
+    assert found["auxiliary"]["edge"] == found["initial"]["edge@4"] == pytest.approx(expected, rel=1e-9)
     assert found["auxiliary"]["normals"] == found["initial"]["normals@4"] != found["initial"]["normals@8"]
+
+
+def test_edges_that_are_only_watched_have_their_loss_under_its_name(model: Fake) -> None:
+    losses = []
+    for prediction, target in brute_force(model, "edge@8"):
+        p = prediction[..., 0]
+        losses.append(np.where(target == 1, -0.95 * np.log(p), -0.05 * np.log(1 - p)).ravel())
+    found = score(model).summaries["initial"]["edge@8"]
+    assert found == {"loss": pytest.approx(np.concatenate(losses).mean(), rel=1e-5)}
+    main = Fake(["edge"], [])
+    summaries = scoring.score(
+        main, Split(), main=["edge"], auxiliary=[], classes=CLASSES, size=SIZE, batch_size=2,
+        device=torch.device("cpu"), settings=SETTINGS,
+    ).summaries  # fmt: skip
+    assert set(summaries["tasks"]["edge"]) == {"odsF", "oisF", "AP", "odsT"}
+    assert all(set(summary) == {"loss"} for summary in summaries["initial"].values())
+
+
+def test_processes_make_no_difference(model: Fake) -> None:
+    alone, shared = score(model), score(model, workers=2)
+    assert shared.summaries == alone.summaries
+    assert all(np.array_equal(shared.statistics[key], rows) for key, rows in alone.statistics.items())
 
 
 def test_every_kind_of_prediction_is_there_with_a_row_per_image(model: Fake) -> None:
@@ -149,6 +178,7 @@ def test_every_kind_of_prediction_is_there_with_a_row_per_image(model: Fake) -> 
     assert [*scores.summaries["auxiliary"]] == ["normals", "edge"]
     assert set(scores.statistics) == scaled | set(CLASSES)
     assert scores.statistics["seg"].shape == (5, 3, 4)
+    assert scores.statistics["edge"].shape == (5, 4, 99)
     assert all(len(rows) == 5 and rows.dtype == np.float64 for rows in scores.statistics.values())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -121,9 +121,22 @@ class DatasetTask(Strict):
     weight: Annotated[float, Field(ge=0)]
 
 
+class EdgeBenchmark(Strict):
+    """How edges are scored: see mtinet/metrics/edges. max_dist is a share of the image's diagonal."""
+
+    max_dist: Annotated[float, Field(gt=0, lt=1)]
+    protocol: Literal["released", "astmt"]
+    flavour: Literal["seism", "bsds"]
+
+
 class Dataset(Strict):
     archive: Archive
     tasks: dict[str, DatasetTask]
+    edges: EdgeBenchmark | None = None
+
+    def metric_settings(self) -> dict[str, dict[str, Any]]:
+        """The sections that statistics modules take, as plain data."""
+        return {"edges": self.edges.model_dump()} if self.edges else {}
 
 
 class Experiment(Strict):
@@ -158,6 +171,8 @@ class Params(Strict):
                 known(f"scales.{scale}", dataset, sets, "an entry for")
             for name in self.datasets[dataset].tasks:
                 self._check_task(f"datasets.{dataset}.tasks", dataset, name)
+            if "edge" in self.datasets[dataset].tasks and not self.datasets[dataset].edges:
+                raise ValueError(f"datasets.{dataset}: lacks 'edges', how its task 'edge' is scored")
         for dataset, methods in self.experiments.items():
             known("experiments", dataset, self.datasets)
             self._check_experiments(dataset, methods)
@@ -263,6 +278,7 @@ def section_fields(location: tuple[Any, ...]) -> list[str]:
     for part in location[:-1]:
         if isinstance(section, type) and issubclass(section, BaseModel):
             section = section.model_fields[part].annotation if part in section.model_fields else section
+            section = next((kind for kind in get_args(section) if kind in Strict.__subclasses__()), section)
         else:
             section = section.__args__[1]
     return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []

@@ -56,6 +56,10 @@ class Layout(Protocol):
     FOLDERS: Mapping[str, str]  # task -> the folder that its labels lie below
     EXACT: tuple[str, ...]  # tasks whose labels are predictions, but known exactly where scenes are rendered
 
+    SCORED: tuple[str, ...]  # tasks whose predictions are compared with something else than the training target
+
+    def read_scored(self, root: Path, task: str, image_id: str, shape: Size) -> NDArray[Any]: ...
+
     def split_path(self, root: Path, split: str) -> Path: ...
 
     def split_ids(self, root: Path, split: str) -> list[str]: ...

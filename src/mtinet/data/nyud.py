@@ -50,6 +50,7 @@ SUFFIXES = {"seg": ".png", "depth": ".npy", "normals": ".npy", "edge": ".npy"}
 
 RAW_FOLDERS = ("images", "segmentation", "depth", "normals", "edge", "gt_sets")
 EXACT: tuple[str, ...] = ()
+SCORED: tuple[str, ...] = ()
 ARCHIVE = ArchiveCard(
     "NYUD_MT.tgz",
     size=(480, 640),
@@ -121,6 +122,11 @@ def read_label(root: Path, task: str, image_id: str, shape: Size, distilled: Pat
     full = (*shape, 3) if task == "normals" else shape
     expect(stored.shape == full, path, f"shape {stored.shape}", f"{full}, the size of the image")
     return CHECKED[task](stored, path)
+
+
+def read_scored(root: Path, task: str, image_id: str, shape: Size) -> NDArray[Any]:
+    """NYUD-v2's predictions are all compared with the labels that they are trained on."""
+    raise UserError(f"NYUD-v2 has no labels of '{task}' apart from its training target")
 
 
 def checked_seg(stored: NDArray[np.uint8], path: Path) -> NDArray[np.uint8]:

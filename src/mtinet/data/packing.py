@@ -18,6 +18,7 @@ from mtinet.data.layouts import Layout, exact_path
 from mtinet.data.packed import FORMAT, starts
 
 EXACT_SUFFIX = "_exact"
+SCORED_SUFFIX = "_scored"
 
 
 def pack(
@@ -29,16 +30,18 @@ def pack(
     workers: int | None = None,
     layout: Layout | None = None,
     exact: Path | None = None,
+    scored: Sequence[str] = (),
 ) -> None:
     """Write the frames `ids` of the data set in `root` to `folder`, whole or not at all; same in, same out.
 
     A label is taken from `distilled` (same layout) where that has it, else from `root`; UserError names the
     file that is missing or wrong. `layout` None means NYUD's. Labels in the folder `exact`, if any, are packed
-    too, that of task t under the name t_exact.
+    too, that of task t under the name t_exact; and for the tasks `scored`, under t_scored, what the layout says
+    that predictions are compared with.
     """
     frames = Frames(root, distilled, ids, layout or layouts.layout("nyud"), exact)
     known = [task for task in tasks if exact is not None and (exact / task).is_dir()]
-    labels = [*tasks, *(f"{task}{EXACT_SUFFIX}" for task in known)]
+    labels = [*tasks, *(f"{task}{EXACT_SUFFIX}" for task in known), *(f"{task}{SCORED_SUFFIX}" for task in scored)]
     index: dict[str, Any] = {
         "format": FORMAT,
         "ids": list(ids),
@@ -68,6 +71,8 @@ class Frames:
             return self.layout.read_image(self.root, name)
         if self.exact is not None and kind.endswith(EXACT_SUFFIX):
             return self.read_exact(kind.removesuffix(EXACT_SUFFIX), index)
+        if kind.endswith(SCORED_SUFFIX):
+            return self.layout.read_scored(self.root, kind.removesuffix(SCORED_SUFFIX), name, self.shapes[index])
         return self.layout.read_label(self.root, kind, name, self.shapes[index], self.distilled)
 
     def read_exact(self, task: str, index: int) -> NDArray[Any]:

@@ -29,6 +29,7 @@ from mtinet.data import formats
 from mtinet.data.formats import expect
 from mtinet.data.layouts import ArchiveCard, Size, source_of
 from mtinet.errors import UserError
+from mtinet.metrics.edges import boundaries_from_labels
 
 if TYPE_CHECKING:  # reading the archive must not depend on the renderer
     from mtinet.data.scenes.picture import Object, Picture
@@ -51,6 +52,7 @@ FOLDERS = {
     "normals": "normals_distill",
 }
 EXACT = ("normals", "sal")
+SCORED = ("edge",)
 ARCHIVE = ArchiveCard(
     "PASCAL_MT.tgz",
     size=None,
@@ -148,6 +150,13 @@ def read_label(root: Path, task: str, image_id: str, shape: Size, distilled: Pat
     if task == "edge":
         return edges_of(read_label_map(root, image_id, shape))
     return READERS[task](path, shape)
+
+
+def read_scored(root: Path, task: str, image_id: str, shape: Size) -> NDArray[np.uint8]:
+    """The boundaries that the edge benchmark compares with, uint8 [H, W], {0, 1}: not the training target."""
+    if task not in SCORED:
+        raise UserError(f"PASCAL has no labels of '{task}' apart from its training target, expected one of {SCORED}")
+    return boundaries_from_labels(read_label_map(root, image_id, shape)).astype(np.uint8)
 
 
 def read_label_map(root: Path, image_id: str, shape: Size) -> NDArray[np.uint16]:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Protocol, cast
 
-from mtinet import files
+from mtinet import files, processes
 from mtinet.config import SceneSet
 from mtinet.data.layouts import SPLITS
 from mtinet.errors import UserError
@@ -79,24 +75,10 @@ def rendered(root: Path, scene_set: SceneSet, ids: list[str], workers: int, data
     if workers == 1 or len(ids) < 2:
         yield from map(render_one, *arguments)
         return
-    # Spawned, not forked: the ray caster's and OpenMP's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
+    with processes.pool(workers) as pool:
         yield from pool.map(render_one, *arguments)
 
 
 def render_one(root: Path, scene_set: SceneSet, image_id: str, dataset: str) -> None:
     """Render and write one frame, in this process or another."""
     renderer(dataset).write(root, scene_set, image_id)
-
-
-def end_with_parent() -> None:
-    """Let a worker end when the process that started it is killed, instead of waiting for work for ever."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 
 import numpy as np
 import torch
@@ -16,9 +17,9 @@ from torch import Tensor
 
 from mtinet import metrics
 from mtinet.data.packed import PackedSplit
-from mtinet.evaluation.exact import MARK, exact_labels
+from mtinet.evaluation.exact import MARK, exact_labels, scored_label
 from mtinet.evaluation.outputs import at_size, nearest
-from mtinet.metrics.edge_loss import POSITIVE_WEIGHT
+from mtinet.processes import Submit, done, sharing
 from mtinet.tasks import task
 
 IGNORED = 255
@@ -28,41 +29,59 @@ Priors = tuple[NDArray, NDArray]  # constant [C], per position [C, H, W]
 Summary = dict[str, float | None]
 
 
-def blind(train: PackedSplit, val: PackedSplit, classes: Mapping[str, int]) -> dict[str, dict[str, Summary]]:
+def blind(
+    train: PackedSplit,
+    val: PackedSplit,
+    classes: Mapping[str, int],
+    settings: metrics.Settings | None = None,
+    workers: int = 1,
+) -> dict[str, dict[str, Summary]]:
     """Metrics on `val` of both predictors fitted on `train`: "constant" and "position" -> task -> metrics.
 
-    classes: channels of every task to predict, the number of classes where it has such. Where training
-    images differ in size, positions are those of the most frequent size, to which labels go by nearest, and
-    from which the prior goes to each image's size as predictions do. Where `val` has exact labels of a task,
-    "constant!exact" and "position!exact" hold the metrics against them.
+    classes: channels of every task to predict, the number of classes where it has such. settings: the dataset's,
+    of its metrics. workers: processes that share costly metrics. Where training images differ in size, positions
+    are those of the most frequent size, to which labels go by nearest, and from which the prior goes to each
+    image's size as predictions do. Where `val` has exact labels of a task, "constant!exact" and
+    "position!exact" hold the metrics against them.
     """
     grid = common_size(train)
     exact = exact_labels(val, list(classes))
     result: dict[str, dict[str, Summary]] = {"constant": {}, "position": {}}
-    for name, channels in classes.items():
-        constant, position = ESTIMATORS[task(name).statistics](train, name, grid, channels)
-        for key, values in (("constant", constant[:, None, None]), ("position", position)):
-            prior = torch.from_numpy(values)[None]
-            result[key][name] = score_prior(val, name, prior, channels)
-            if name in exact:
-                found = score_prior(val, name, prior, channels, exact[name])
-                result.setdefault(f"{key}{MARK}", {})[name] = found
+    with sharing(workers if any(map(metrics.is_costly, classes)) else 1) as submit:
+        for name, channels in classes.items():
+            constant, position = ESTIMATORS[task(name).statistics](train, name, grid, channels)
+            count = submit if metrics.is_costly(name) else done
+            for key, values in (("constant", constant[:, None, None]), ("position", position)):
+                prior = torch.from_numpy(values)[None]
+                truth = scored_label(val, name)
+                result[key][name] = score_prior(val, name, prior, channels, truth, settings, count)
+                if name in exact:
+                    found = score_prior(val, name, prior, channels, exact[name], settings, count)
+                    result.setdefault(f"{key}{MARK}", {})[name] = found
     return result
 
 
-def score_prior(val: PackedSplit, name: str, prior: Tensor, channels: int, label: str | None = None) -> Summary:
+def score_prior(
+    val: PackedSplit,
+    name: str,
+    prior: Tensor,
+    channels: int,
+    label: str,
+    settings: metrics.Settings | None = None,
+    submit: Submit = done,
+) -> Summary:
     """Metrics of predicting `prior` [1, C, h, w], brought to the size of each image, for all of `val`.
 
-    label: which labels of `val` they are held against, by default those of the task `name`.
+    label: which labels of `val` they are held against.
     """
-    rows: list[NDArray[np.float64]] = []
+    rows: list[Future[NDArray[np.float64]]] = []
     prediction: NDArray = np.empty((0, 0))
     for index in range(len(val)):
-        target = val.label(label or name, index)
+        target = val.label(label, index)
         if prediction.shape[:2] != target.shape[:2]:
             prediction = at_size(name, prior, target.shape[:2])
-        rows.append(metrics.per_image(name, prediction, target, channels))
-    return metrics.summarize(name, np.stack(rows))
+        rows.append(submit(metrics.per_image, name, prediction, target, channels, settings))
+    return metrics.summarize(name, np.stack([row.result() for row in rows]), settings)
 
 
 def label_priors(train: PackedSplit, name: str, grid: Size, classes: int) -> Priors:
@@ -123,35 +142,37 @@ def normals_priors(train: PackedSplit, name: str, grid: Size, channels: int) -> 
 
 
 def edge_priors(train: PackedSplit, name: str, grid: Size, channels: int) -> Priors:
-    """The mean label under the loss's weights, w_pos for edges and 1 - w_pos for others: probabilities."""
-    return binary_priors(train, name, grid, lambda share: POSITIVE_WEIGHT)
+    """The share of edges, overall and per position: probabilities, float32.
+
+    The benchmark tries all thresholds, so only the order of the positions counts (and the constant, wherever it
+    is not below all thresholds, predicts every pixel). Where no label is valid, the overall share.
+    """
+    share, counts = positives(train, name, grid)
+    position = np.divide(counts[0], counts[1], out=np.full(grid, share), where=counts[1] > 0)
+    return np.array([share], np.float32), position.astype(np.float32)[None]
 
 
 def saliency_priors(train: PackedSplit, name: str, grid: Size, channels: int) -> Priors:
-    """The mean label under the loss's weights, which balance both classes: probabilities.
+    """The mean label under the loss's weights, which balance both classes: probabilities, float32.
 
     The overall one is then 1/2. As a constant none scores better: between the least and the greatest
-    threshold each means everything below it and nothing above, of which the metric takes the better.
-    """
-    return binary_priors(train, name, grid, lambda share: 1 - share)
-
-
-def binary_priors(train: PackedSplit, name: str, grid: Size, positive_weight: Callable[[float], float]) -> Priors:
-    """The weighted mean of labels {0, 1}, overall and per position: probabilities, float32.
-
-    positive_weight: from the overall share of positives to their weight w; that of negatives is 1 - w. Under a
-    weighted cross-entropy the best constant is the weighted mean, w k / (w k + (1 - w) (n - k)). At a
+    threshold each means everything below it and nothing above, of which the metric takes the better. At a
     position the overall share counts as one more image, lest a few hundred images make it certain.
     """
+    share, counts = positives(train, name, grid)
+    constant = weighted_share(np.array([share]), 1 - share)
+    return constant, weighted_share((counts[0] + share) / (counts[1] + 1), 1 - share)[None]
+
+
+def positives(train: PackedSplit, name: str, grid: Size) -> tuple[float, NDArray[np.float64]]:
+    """Of labels {0, 1}: the overall share of ones, and per position the numbers of ones and of valid labels."""
     total, counts = np.zeros(2), np.zeros((2, *grid))
     for label in labels(train, name):
         total += [np.count_nonzero(label == 1), np.count_nonzero(label != IGNORED)]
         resized = on_grid(label, grid)
         counts += np.stack([resized == 1, resized != IGNORED])
     share = total[0] / max(total[1], 1)
-    weight = positive_weight(share)
-    constant = weighted_share(np.array([share]), weight)
-    return constant, weighted_share((counts[0] + share) / (counts[1] + 1), weight)[None]
+    return float(share), counts
 
 
 def weighted_share(share: NDArray[np.float64], weight: float) -> NDArray[np.float32]:
@@ -159,9 +180,9 @@ def weighted_share(share: NDArray[np.float64], weight: float) -> NDArray[np.floa
 
     Where that leaves nothing to count (only negatives, of weight 0, or only positives), it is `share`.
     """
-    positives, negatives = weight * share, (1 - weight) * (1 - share)
-    both = positives + negatives
-    return np.divide(positives, both, out=share.copy(), where=both > 0).astype(np.float32)
+    ones, zeros = weight * share, (1 - weight) * (1 - share)
+    both = ones + zeros
+    return np.divide(ones, both, out=share.copy(), where=both > 0).astype(np.float32)
 
 
 def labels(split: PackedSplit, name: str) -> Iterator[NDArray]:
@@ -188,6 +209,6 @@ ESTIMATORS: dict[str, Callable[[PackedSplit, str, Size, int], Priors]] = {
     "segmentation": label_priors,
     "depth": depth_priors,
     "normals": normals_priors,
-    "edge_loss": edge_priors,
+    "edge_detection": edge_priors,
     "saliency": saliency_priors,
 }

@@ -14,6 +14,14 @@ from mtinet.data.packed import PackedSplit
 MARK = "!exact"
 
 
+def scored_label(split: PackedSplit, name: str) -> str:
+    """The labels that the metric of task `name` compares with: "edge_scored" where the split has such, else "edge".
+
+    PASCAL's edges are learnt from the thinned Laplacian of the label map, but scored against its boundaries.
+    """
+    return f"{name}_scored" if f"{name}_scored" in getattr(split, "labels", ()) else name
+
+
 def exact_labels(split: PackedSplit, tasks: Sequence[str]) -> dict[str, str]:
     """Task -> the name of its exact labels, for those of `tasks` that have such in `split`."""
     present: Sequence[str] = getattr(split, "labels", ())

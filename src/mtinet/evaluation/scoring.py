@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,10 @@ from torch import Tensor, nn
 from mtinet import metrics
 from mtinet.data.packed import PackedSplit
 from mtinet.data.transforms import prepare_image
-from mtinet.evaluation.exact import MARK, exact_labels
+from mtinet.evaluation.exact import MARK, exact_labels, scored_label
 from mtinet.evaluation.outputs import activate, at_size
 from mtinet.models.interface import Predictions
+from mtinet.processes import done, sharing
 from mtinet.tasks import task
 
 EXAMPLES = 8
@@ -30,7 +32,8 @@ class Scores:
         prediction at stride 4); a metric is None where nothing was valid. "exact" (task -> metrics against
         the exact labels) only where the split has such for a main or auxiliary task.
     statistics: sufficient statistics per image, float64 [N, ...], under the same keys ("seg", "seg@4"), and
-        "normals!exact" of those against the exact labels.
+        "normals!exact" of those against the exact labels. Of a costly metric only final predictions and an
+        auxiliary task's finest one; the others have its stand-in.
     examples: "ids" [K], "sizes" int64 [K, 2] (height, width), "images" uint8 [K, H, W, 3], and per main and
         auxiliary task "label_<task>" and "prediction_<task>", [K, H, W] or [K, H, W, 3], at the stored size;
         smaller images are filled up with white, labels and predictions with the invalid value. Empty
@@ -53,33 +56,41 @@ def score(
     batch_size: int,
     device: torch.device,
     examples: int = EXAMPLES,
+    settings: metrics.Settings | None = None,
+    workers: int = 1,
 ) -> Scores:
     """Score `model`, in evaluation mode, on all images of `split` at their stored size.
 
     size: (height, width) of the network's input. classes: channels of each task's output. An auxiliary task
-    is scored by its finest initial prediction, since it has no final one (section 2.5).
+    is scored by its finest initial prediction, since it has no final one (section 2.5). settings: the
+    dataset's, of its metrics. workers: processes that share costly metrics (1: none); no byte depends on them.
     """
-    collected: dict[str, list[NDArray[np.float64]]] = {}
+    collected: dict[str, list[Future[NDArray[np.float64]]]] = {}
     shown: dict[int, dict[str, NDArray]] = {}
     chosen = example_indices(len(split), examples)
     exact = exact_labels(split, [*main, *auxiliary])
     keys: dict[str, str] = {}
-    for index, predictions in predicted(model, split, size, batch_size, device):
-        keys = {name: name for name in main} | {name: finest_key(name, predictions) for name in auxiliary}
-        for key, prediction in predictions.items():
-            name = task_of(key)
-            resized = at_size(name, prediction, split.image(index).shape[:2])
-            against = {key: name}
-            if key == keys[name] and name in exact:
-                against[f"{name}{MARK}"] = exact[name]
-            for entry, label in against.items():
-                row = metrics.per_image(name, resized, split.label(label, index), classes[name])
-                collected.setdefault(entry, []).append(row)
-            if index in chosen:
-                shown.setdefault(index, {})[key] = resized
-    statistics = {key: np.stack(rows) for key, rows in collected.items()}
+    costly = any(metrics.is_costly(name) for name in [*main, *auxiliary])
+    with sharing(workers if costly else 1) as submit:
+        for index, predictions in predicted(model, split, size, batch_size, device):
+            keys = {name: name for name in main} | {name: finest_key(name, predictions) for name in auxiliary}
+            for key, prediction in predictions.items():
+                name, cheap = task_of(key), key != keys[task_of(key)]
+                resized = at_size(name, prediction, split.image(index).shape[:2])
+                count = submit if metrics.is_costly(name) and not cheap else done
+                against = {key: name if cheap else scored_label(split, name)}
+                if not cheap and name in exact:
+                    against[f"{name}{MARK}"] = exact[name]
+                for entry, label in against.items():
+                    target = split.label(label, index)
+                    row = count(metrics.per_image, name, resized, target, classes[name], settings, cheap=cheap)
+                    collected.setdefault(entry, []).append(row)
+                if index in chosen:
+                    shown.setdefault(index, {})[key] = resized
+        statistics = {key: np.stack([row.result() for row in rows]) for key, rows in collected.items()}
     statistics |= {name: statistics[keys[name]] for name in auxiliary}
-    return Scores(summarized(statistics, main, auxiliary), statistics, pictures(split, shown, keys))
+    summaries = summarized(statistics, main, auxiliary, keys, settings)
+    return Scores(summaries, statistics, pictures(split, shown, keys))
 
 
 def predicted(
@@ -125,16 +136,26 @@ def finest_key(name: str, keys: Iterable[str]) -> str:
 
 
 def summarized(
-    statistics: Mapping[str, NDArray[np.float64]], main: Sequence[str], auxiliary: Sequence[str]
+    statistics: Mapping[str, NDArray[np.float64]],
+    main: Sequence[str],
+    auxiliary: Sequence[str],
+    keys: Mapping[str, str],
+    settings: metrics.Settings | None,
 ) -> dict[str, dict[str, Summary]]:
-    """The metrics of every kind of prediction, as in Scores.summaries."""
+    """The metrics of every kind of prediction, as in Scores.summaries; `keys` of those that are scored in full."""
     kinds = {"tasks": main, "auxiliary": auxiliary, "initial": [key for key in statistics if "@" in key]}
     found = {
-        kind: {key: metrics.summarize(task_of(key), statistics[key]) for key in keys} for kind, keys in kinds.items()
+        kind: {
+            key: metrics.summarize(
+                task_of(key), statistics[key], settings, cheap=key not in (task_of(key), keys[task_of(key)])
+            )
+            for key in names
+        }
+        for kind, names in kinds.items()
     }
     exact = [key.removesuffix(MARK) for key in statistics if key.endswith(MARK)]
     if exact:
-        found["exact"] = {name: metrics.summarize(name, statistics[f"{name}{MARK}"]) for name in exact}
+        found["exact"] = {name: metrics.summarize(name, statistics[f"{name}{MARK}"], settings) for name in exact}
     return found
 
 

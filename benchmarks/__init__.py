@@ -1,0 +1,1 @@
+"""Measurements that no stage depends on: `make bench`."""
