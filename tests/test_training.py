@@ -14,6 +14,7 @@ from synthetic import SyntheticSplit
 
 from mtinet.config import Params
 from mtinet.errors import UserError
+from mtinet.models.procedure import poly
 from mtinet.training import batches, checkpoints, loop, provenance
 from mtinet.training.run import Run
 
@@ -83,8 +84,8 @@ def test_history_counts_steps_and_drops_the_last_incomplete_batch(uninterrupted:
 
 @pytest.mark.parametrize("step", [0, 1, 77, 99])
 def test_poly_decay(step: int) -> None:
-    assert loop.poly(1e-4, step, 100) == pytest.approx(1e-4 * (1 - step / 100) ** 0.9)
-    assert loop.poly(1e-4, 100, 100) == 0.0
+    assert poly(1e-4, step, 100) == pytest.approx(1e-4 * (1 - step / 100) ** 0.9)
+    assert poly(1e-4, 100, 100) == 0.0
 
 
 def test_every_image_is_seen_once_per_epoch_in_an_order_of_its_own() -> None:
