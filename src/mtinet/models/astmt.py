@@ -22,14 +22,14 @@ from torch import Tensor, nn
 
 from mtinet.errors import UserError
 from mtinet.models.adversary import Discriminator, adversarial_loss, reversal_factor
-from mtinet.models.backbones import Backbone
+from mtinet.models.backbones import Backbone, dlv3, fpn
 from mtinet.models.blocks import resize
 from mtinet.models.deeplab import LOW_LEVEL, DeepLabHead
 from mtinet.models.interface import BaseOptions, Predictions, check_interaction, refuse_auxiliary
 from mtinet.models.procedure import LossFunction, Procedure, Progress
 from mtinet.models.task_specific import ActiveTask, PerTask, gates, specialise, specialise_blocks
 
-LIBRARIES = ("dlv3", "fpn")
+LIBRARIES = {"dlv3": dlv3, "fpn": fpn}
 REDUCTION, LOW_LEVEL_REDUCTION = 16, 4
 ADVERSARIAL_SHARE = 0.01
 DISCRIMINATOR_LR_FACTOR = 10.0
@@ -53,11 +53,13 @@ class Options(BaseOptions):
         check_interaction(method, tasks, auxiliary)
 
     def check_backbone(self, backbone: str) -> None:
-        if backbone.split("/")[0] not in LIBRARIES:
+        library, _, name = backbone.partition("/")
+        if library not in LIBRARIES:
             raise UserError(
                 f"astmt: found backbone {backbone}, expected one of the libraries {', '.join(LIBRARIES)}: its"
                 " task-specific parts belong into torchvision's residual blocks"
             )
+        LIBRARIES[library].check(name)
 
 
 class Net(nn.Module):
