@@ -209,6 +209,18 @@ def test_the_target_is_the_tasks_number_at_every_valid_pixel(size):
     assert found.item() == pytest.approx(sum(terms) / len(terms))
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_the_discriminator_is_asked_for_the_task_that_was_active(task):
+    """The objective's adversary is the cross-entropy of this task's number, in the order of the tasks."""
+    net, data = build("fpn/resnet18").train(), batch(32)
+    prediction, features = net.predict(task, data["image"])
+    (gradient,) = torch.autograd.grad(loss(Predictions({task: prediction}, {}), data)[0], features)
+    found = astmt.objective(net, task, data, loss, 1.0).adversary
+    by_label = [adversarial_loss(net.discriminator, gradient, label, 1.0).item() for label in range(len(TASKS))]
+    assert found.item() == pytest.approx(by_label[[*TASKS].index(task)], rel=1e-5)
+    assert len({round(value, 4) for value in by_label}) == len(TASKS)
+
+
 def test_pixels_that_no_valid_label_reaches_do_not_count():
     """Labels are missing in the left half: features there get no gradient, but at the border's interpolation."""
     net, data = build().train(), batch(side=64)
