@@ -21,7 +21,8 @@ STUDY = "{study}"
 FIGURES = ("curves", "panel")
 TRAINING = ("input", "epochs", "batch_size", "lr_factor", "augmentation", "pretrained")
 # Imported by the name in an experiment's `backbone`. All runs depend on these, since a DVC matrix cannot vary
-# its dependencies: experiments on a further library go into a method group of their own.
+# its dependencies: experiments on a further library go into a method group of their own, whose module imports
+# that library (single_task_dlv3, astmt).
 BACKBONES = tuple(f"src/mtinet/models/backbones/{name}.py" for name in ("__init__", "timm", "fpn"))
 
 

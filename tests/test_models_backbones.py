@@ -13,6 +13,8 @@ from mtinet import compat, models
 from mtinet.compat import timm, torchvision
 from mtinet.errors import UserError
 from mtinet.models import backbones
+from mtinet.models.backbones import dlv3
+from mtinet.models.heads import ConcatenationHead
 
 HRNET = "timm/hrnet_w18_small_v2"
 STRIDES = (4, 8, 16, 32)
@@ -37,7 +39,10 @@ def test_torchvision_lives_with_this_torch():
         (HRNET, (18, 36, 72, 144)),
         ("fpn/resnet18", (256,) * 4),
         ("timm/resnet18", (64, 128, 256, 512)),
+        ("timm/hrnet_w48", (48, 96, 192, 384)),
         ("timm/mambaout_femto", (48, 96, 192, 288)),  # gives its features channels last
+        ("timm/convnext_atto", (40, 80, 160, 320)),
+        ("timm/swin_tiny_patch4_window7_224", (96, 192, 384, 768)),  # channels last, made for 224x224
     ],
 )
 def test_features_by_stride(name, channels):
@@ -53,8 +58,45 @@ def test_features_by_stride(name, channels):
 def test_hrnet18_is_the_papers():
     backbone = build(HRNET)
     assert sum(parameter.numel() for parameter in backbone.parameters()) == 3_860_720
-    assert backbone.decoder == "concatenation"
+    assert backbone.decoder is ConcatenationHead
     assert not [name for name, _ in backbone.named_parameters() if "incre" in name or "classifier" in name]
+
+
+def test_dilated_encoders_have_two_scales():
+    """1/4 for the decoder's low-level branch and 1/16, the resolution that the last stage keeps by dilation."""
+    backbone = build("dlv3/resnet26", strides=None).eval()
+    with torch.no_grad():
+        features = backbone(torch.randn(1, 3, 64, 96))
+    assert {stride: tuple(value.shape) for stride, value in features.items()} == {
+        4: (1, 256, 16, 24),
+        16: (1, 2048, 4, 6),
+    }
+    assert [*build("dlv3/resnet26", strides=(16,)).channels] == [16]
+
+
+def test_the_dilated_encoder_is_torchvisions():
+    """The features of DeepLab's own dilated ResNet, with its weights."""
+    torch.manual_seed(1)
+    whole = torchvision.models.resnet50(weights=None, replace_stride_with_dilation=[False, False, True]).eval()
+    backbone = build("dlv3/resnet50", strides=None).eval()
+    state = whole.state_dict()
+    backbone.body.stages.load_state_dict({key: state[key] for key in backbone.body.stages.state_dict()})
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        low = whole.layer1(whole.maxpool(whole.relu(whole.bn1(whole.conv1(images)))))
+        high = whole.layer4(whole.layer3(whole.layer2(low)))
+        features = backbone(images)
+    assert torch.equal(features[4], low)
+    assert torch.equal(features[16], high)
+
+
+def test_a_step_draws_nothing_from_torchs_generator():
+    """Swin trains with stochastic depth; a resumed run could then not end like an uninterrupted one."""
+    backbone = build("timm/swin_tiny_patch4_window7_224").train()
+    state = torch.random.get_rng_state()
+    first, second = (backbone(torch.ones(1, 3, 32, 32)) for _ in range(2))
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert all(torch.equal(first[stride], second[stride]) for stride in STRIDES)
 
 
 @pytest.mark.parametrize("name", [HRNET, "fpn/resnet18"])
@@ -90,13 +132,13 @@ def with_digest(path) -> str:
     return f"{path}#sha256={hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
-@pytest.mark.parametrize("name", [HRNET, "fpn/resnet18", "timm/resnet18"])
+@pytest.mark.parametrize("name", [HRNET, "fpn/resnet18", "timm/resnet18", "dlv3/resnet50"])
 @pytest.mark.parametrize("suffix", ["safetensors", "pth"])
 def test_weights_from_a_file(name, suffix, tmp_path):
     state, path = classifier_weights(name), tmp_path / f"weights.{suffix}"
     save_file(state, path) if suffix == "safetensors" else torch.save(state, path)
     models.check_backbone(name, with_digest(path))
-    backbone = build(name, pretrained=with_digest(path))
+    backbone = build(name, strides=None, pretrained=with_digest(path))
     loaded = {key.split(".", 1)[1].removeprefix("stages."): value for key, value in backbone.state_dict().items()}
     shared = [key for key in loaded if key in state]
     assert len(shared) > 50
@@ -160,7 +202,17 @@ def test_no_network_is_one_error(monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: "no-such-cache")
     monkeypatch.setattr("timm.models._builder.load_pretrained", fail)
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", fail)
-    for name in (HRNET, "fpn/resnet18"):
+    for name in (HRNET, "fpn/resnet18", "dlv3/resnet26"):
         with pytest.raises(UserError, match=r"hub.*Name or service not known.*pretrained to none") as caught:
             models.check_backbone(name, "hub")
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["resnet26", "resnet50"])
+def test_the_hubs_weights_fit_the_dilated_encoder(name, monkeypatch):
+    """timm's networks are torchvision's key for key: with the download replaced by random weights."""
+    torch.manual_seed(2)
+    donor = timm.create_model(dlv3.HUB[name])
+    monkeypatch.setattr(dlv3, "create", lambda *arguments: donor)
+    loaded = build(f"dlv3/{name}", strides=None, pretrained="hub").body.stages.state_dict()
+    assert all(torch.equal(value, donor.state_dict()[key]) for key, value in loaded.items())

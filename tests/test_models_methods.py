@@ -31,14 +31,20 @@ VARIANTS = [
     ("mti_net", {"fpm_softmax": "channels"}),
     ("mti_net", {"fpm_order": ["normals", "seg", "depth"]}),
     ("mti_net", {"distillation": "squeeze_excitation"}),
+    ("mti_net", {"width": 12}),
 ]
 FRONT_END = ("pad_net", "mti_net")
 
 
-def build(method, options, backbone=HRNET, seed=0) -> nn.Module:
+SINGLE = ("single_task", "single_task_dlv3")
+BACKBONES = {"single_task_dlv3": "dlv3/resnet26", "astmt": "dlv3/resnet26"}
+
+
+def build(method, options, backbone=None, seed=0) -> nn.Module:
     torch.manual_seed(seed)
-    tasks = {"seg": 5} if method == "single_task" else TASKS
+    tasks = {"seg": 5} if method in SINGLE else TASKS
     auxiliary = AUXILIARY if method in FRONT_END else {}
+    backbone = backbone or BACKBONES.get(method, HRNET)
     return models.build(method, backbone=backbone, tasks=tasks, auxiliary=auxiliary, options=options)
 
 
@@ -53,7 +59,7 @@ def outputs(predictions: models.Predictions) -> list[torch.Tensor]:
 
 
 def test_variants_cover_every_switch():
-    for method in models.methods():
+    for method in ("single_task", "multi_task", *FRONT_END):
         tried = {key for name, options in VARIANTS if name == method for key in options}
         assert tried == set(models.default_options(method)), method
 
@@ -64,7 +70,7 @@ def test_shapes(method, height, width):
     net = build(method, {}).eval()
     with torch.no_grad():
         predictions = net(images(height, width))
-    main = {"seg": 5} if method == "single_task" else TASKS
+    main = {"seg": 5} if method in SINGLE else TASKS
     assert {task: tuple(value.shape) for task, value in predictions.final.items()} == {
         task: (2, channels, height, width) for task, channels in main.items()
     }
@@ -93,7 +99,11 @@ def ungraded(net: nn.Module, predictions: models.Predictions) -> list[str]:
     generator = torch.Generator().manual_seed(1)
     terms = [(value * torch.randn(value.shape, generator=generator)).sum() for value in outputs(predictions)]
     torch.stack(terms).sum().backward()
-    return [name for name, parameter in net.named_parameters() if parameter.grad is None or not parameter.grad.any()]
+    return [
+        name
+        for name, parameter in net.named_parameters()
+        if (parameter.grad is None or not parameter.grad.any()) and not name.startswith("discriminator.")
+    ]
 
 
 @pytest.mark.parametrize(("method", "options"), VARIANTS)
@@ -102,9 +112,16 @@ def test_every_parameter_receives_a_gradient(method, options):
     assert ungraded(net, net(images())) == []
 
 
-@pytest.mark.parametrize("method", models.methods())
+@pytest.mark.parametrize("method", ["single_task_dlv3", "astmt"])
+def test_every_parameter_receives_a_gradient_on_dilated_encoders(method):
+    """ASTMT's discriminator takes no part in a prediction: see test_models_astmt."""
+    net = build(method, {})
+    assert ungraded(net, net(images())) == []
+
+
+@pytest.mark.parametrize("method", ["single_task", "multi_task", *FRONT_END, "astmt"])
 def test_every_parameter_receives_a_gradient_on_fpn(method):
-    options = {"propagation": "upsample"} if method == "mti_net" else {}
+    options = {"propagation": "upsample", "width": 16} if method == "mti_net" else {}
     if method == "pad_net":  # 4C = 1024 channels with basic blocks are heavy on this backbone
         options = {"task_features": "bottleneck_256"}
     net = build(method, options, backbone="fpn/resnet18")
@@ -122,6 +139,26 @@ def test_every_switch_changes_the_output(method, options):
     with torch.no_grad():
         expected, found = plain.eval()(images()), switched.eval()(images())
     assert all(not torch.allclose(expected.final[task], found.final[task], atol=1e-5) for task in found.final)
+
+
+@pytest.mark.parametrize("method", FRONT_END)
+@pytest.mark.parametrize("backbone", ["timm/convnext_atto", "timm/swin_tiny_patch4_window7_224"])
+def test_any_timm_model_with_four_levels_will_do(method, backbone):
+    """Widths, normalisation and layout of features are the backbone's affair."""
+    options = {"width": 16} if method == "mti_net" else {"task_features": "bottleneck_256"}
+    net = build(method, options, backbone=backbone)
+    predictions = net(images(64, 96))
+    assert {task: tuple(value.shape) for task, value in predictions.final.items()} == {
+        task: (2, channels, 64, 96) for task, channels in TASKS.items()
+    }
+    assert ungraded(net, predictions) == []
+
+
+def test_width_is_that_of_the_task_features():
+    net = build("mti_net", {"width": 12})
+    for stride, front_end in net.front_ends.items():
+        assert front_end.predictors["seg"].in_channels == 12, stride
+    assert net.heads["seg"].predictor.in_channels == 4 * 12
 
 
 @pytest.mark.parametrize("options", [{"fpm_softmax": "channels"}, {"propagated": "distilled_features"}])

@@ -25,8 +25,9 @@ def message(call, *arguments, **keywords) -> str:
 
 
 def test_the_methods_of_the_paper_are_found():
-    assert {"single_task", "multi_task", "pad_net", "mti_net"} <= set(models.methods())
-    assert not {"backbones", "heads", "blocks", "interface"} & set(models.methods())
+    assert set(models.methods()) == {
+        "single_task", "single_task_dlv3", "multi_task", "pad_net", "mti_net", "astmt",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("method", models.methods())
@@ -42,7 +43,9 @@ def test_defaults_are_the_papers_reading(method):
             "fpm_softmax": "tasks",
             "fpm_order": (),
             "distillation": "attention",
+            "width": None,
         },
+        "astmt": {"discriminator": "1x1", "schedule": "poly", "momentum": "kept"},
     }
     assert {key: defaults[key] for key in defaults if key != "hrnet_fusion"} == expected.get(method, {})
 
@@ -50,7 +53,7 @@ def test_defaults_are_the_papers_reading(method):
 @pytest.mark.parametrize("method", models.methods())
 def test_every_switch_takes_its_values_and_nothing_else(method):
     options = models.method_module(method).Options
-    tasks = ["seg"] if method == "single_task" else ["seg", "depth"]
+    tasks = ["seg"] if method.startswith("single_task") else ["seg", "depth"]
     hints = typing.get_type_hints(options)
     switches = [field.name for field in fields(options) if typing.get_origin(hints[field.name]) is typing.Literal]
     assert switches
@@ -76,6 +79,10 @@ def test_every_switch_takes_its_values_and_nothing_else(method):
         ("mti_net", {"scales": ["4"]}, ["a", "b"], [], ["scales", "found '4'"]),
         ("mti_net", {"hrnet_fusion": True}, ["a", "b"], [], ["hrnet_fusion", "True", "nearest"]),
         ("mti_net", {"fpm_order": ["a"]}, ["a", "b"], [], ["fpm_order", "['a']", "['a', 'b']"]),
+        ("mti_net", {"width": 0}, ["a", "b"], [], ["mti_net", "width", "found 0"]),
+        ("mti_net", {"width": "16"}, ["a", "b"], [], ["mti_net", "width", "found '16'"]),
+        ("astmt", {}, ["a"], [], ["astmt", "task a", "two or more"]),
+        ("astmt", {}, ["a", "b"], ["c"], ["astmt", "auxiliary", "c", "none"]),
         ("mti_net", {}, ["a"], [], ["mti_net", "task a", "two or more"]),
         ("pad_net", {}, ["a"], [], ["pad_net", "task a", "two or more"]),
         ("pad_net", {}, ["a"], ["a"], ["pad_net", "no task twice"]),
@@ -104,8 +111,8 @@ def test_declared_experiments_are_sound(request):
     for dataset in params.experiments.values():
         for method, experiments in dataset.items():
             for experiment in experiments.values():
-                models.check_options(method, experiment.options, experiment.tasks, experiment.auxiliary)
-                models.check_backbone(experiment.backbone)
+                options = models.check_options(method, experiment.options, experiment.tasks, experiment.auxiliary)
+                models.check_backbone(experiment.backbone, options=options)
                 count += 1
     assert count >= 12
 
@@ -115,6 +122,7 @@ def test_declared_experiments_are_sound(request):
     [
         ("timm/hrnet_w18_smal_v2", ["hrnet_w18_smal_v2", "hrnet_w18"]),
         ("fpn/resnet19", ["fpn/resnet19", "resnet18"]),
+        ("dlv3/resnet18", ["dlv3/resnet18", "resnet26"]),
         ("tim/resnet18", ["library 'tim'", "timm", "fpn"]),
         ("resnet18", ["library 'resnet18'"]),
     ],
@@ -130,6 +138,24 @@ def test_a_backbone_without_the_scales_is_refused():
     )
     assert "vit_tiny_patch16_224" in text
     assert "[4, 8, 16, 32]" in text
+
+
+@pytest.mark.parametrize(
+    ("method", "backbone", "words"),
+    [
+        ("mti_net", "dlv3/resnet26", ["dlv3/resnet26", "[4, 16]", "[4, 8, 16, 32]"]),
+        ("astmt", HRNET, ["astmt", HRNET, "dlv3, fpn"]),
+        ("single_task_dlv3", "fpn/resnet50", ["single_task_dlv3", "fpn/resnet50", "dlv3/"]),
+    ],
+)
+def test_backbones_that_a_method_cannot_have_are_named(method, backbone, words):
+    """When the parameters are checked, and again when the network is built."""
+    tasks = ["seg"] if method == "single_task_dlv3" else ["seg", "depth"]
+    options = models.check_options(method, {}, tasks, [])
+    checked = message(models.check_backbone, backbone, "none", options)
+    built = message(models.build, method, backbone=backbone, tasks=dict.fromkeys(tasks, 2), auxiliary={}, options={})
+    assert checked == built
+    assert all(word in checked for word in words), checked
 
 
 def test_bilinear_fusion_needs_an_hrnet():

@@ -14,7 +14,7 @@ from dvc.repo import Repo
 from mtinet.tasks import registry
 from pipeline import write_dvc
 from pipeline.imports import imported_files
-from pipeline.rules import ROOT, rules
+from pipeline.rules import BACKBONES, ROOT, rules
 
 pytestmark = pytest.mark.orchestrator
 
@@ -117,16 +117,41 @@ def test_table_2a_has_its_twelve_runs() -> None:
         method: [name for name in experiments if name.startswith("hrnet18-")] for method, experiments in methods.items()
     }
     counts = {method: len(names) for method, names in hrnet18.items()}
-    assert counts == {"single_task": 2, "multi_task": 1, "pad_net": 3, "mti_net": 6}
+    assert counts == {"single_task": 2, "multi_task": 1, "pad_net": 3, "mti_net": 8}
+    assert {"hrnet18-mti-2scales", "hrnet18-mti-3scales"} <= set(methods["mti_net"]), "the two that are Table 3's"
 
 
 def test_a_methods_file_is_a_dependency_of_that_methods_runs_alone() -> None:
     for rule in rules():
         if rule.stage in ("train", "evaluate"):
-            files = [
-                path for path in rule.code if Path(path).stem in ("single_task", "multi_task", "pad_net", "mti_net")
-            ]
-            assert files == [f"src/mtinet/models/{rule.method}.py"], rule.name
+            methods = {"single_task", "single_task_dlv3", "multi_task", "pad_net", "mti_net", "astmt"}
+            files = {path for path in rule.code if Path(path).stem in methods}
+            # The one method that is another one on a further backbone.
+            base = {"src/mtinet/models/single_task.py"} if rule.method == "single_task_dlv3" else set()
+            assert files == {f"src/mtinet/models/{rule.method}.py"} | base, rule.name
+
+
+def test_the_libraries_of_a_groups_backbones_are_its_dependencies_and_no_other_is() -> None:
+    experiments = yaml.safe_load((ROOT / "params.yaml").read_text())["experiments"]
+    for rule in rules():
+        if rule.stage in ("train", "evaluate"):
+            used = {entry["backbone"].split("/")[0] for entry in experiments[rule.dataset][rule.method].values()}
+            files = {Path(path).stem for path in rule.code if Path(path).parent.name == "backbones"}
+            assert used <= files, rule.name
+            assert files - {"__init__", "timm", "fpn"} <= used, rule.name
+
+
+@pytest.mark.parametrize("method", ["single_task", "multi_task", "pad_net", "mti_net"])
+def test_the_dilated_encoder_and_astmt_are_no_dependency_of_other_methods(method: str) -> None:
+    code = imported_files(ROOT, ["stages/train.py", *BACKBONES, f"src/mtinet/models/{method}.py"])
+    apart = {"dlv3", "deeplab", "astmt", "adversary", "task_specific", "single_task_dlv3"}
+    assert not apart & {Path(path).stem for path in code}
+
+
+@pytest.mark.parametrize("method", ["single_task_dlv3", "astmt"])
+def test_methods_on_the_dilated_encoder_depend_on_it(method: str) -> None:
+    code = imported_files(ROOT, ["stages/train.py", *BACKBONES, f"src/mtinet/models/{method}.py"])
+    assert {"src/mtinet/models/backbones/dlv3.py", "src/mtinet/models/deeplab.py"} <= set(code)
 
 
 def test_a_training_depends_on_the_losses_of_its_datasets_tasks_alone() -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from mtinet import models
+from mtinet.studies import task_width
 from mtinet.studies.resources import count
 
 NYUD, PASCAL = {"seg": 40, "depth": 1}, {"seg": 21, "human_parts": 7, "sal": 1, "edge": 1, "normals": 3}
@@ -53,8 +54,45 @@ def test_single_task_nets_together(tasks, height, width, params, flops):
 def test_five_resnet50_fpns_are_near_the_printed_ones():
     """Table 7b prints 140 M and 219 G for the five single-task nets."""
     found = [resources("single_task", {task: n}, {}, {}, 512, 512, "fpn/resnet50") for task, n in PASCAL.items()]
-    assert sum(row[0] for row in found) == pytest.approx(140, rel=0.02)
-    assert sum(row[1] for row in found) == pytest.approx(219, rel=0.02)
+    params, flops = (sum(row[index] for row in found) for index in (0, 1))
+    assert params == pytest.approx(140, rel=0.02)
+    assert flops == pytest.approx(219, rel=0.02)
+    multi_task = resources("multi_task", PASCAL, {}, {}, 512, 512, "fpn/resnet50")
+    assert 100 * (multi_task[0] / params - 1) == pytest.approx(-75.0, abs=1)
+    assert 100 * (multi_task[1] / flops - 1) == pytest.approx(-66.0, abs=1)
+
+
+def test_astmt_costs_a_forward_pass_per_task():
+    """Table 7b prints -51 % and -1 %: the FLOPs are those of about five networks. The printed parameters are not
+    met: shared convolutions and five sets of norms, adapters and gates make two thirds less."""
+    single = [resources("single_task", {task: n}, {}, {}, 512, 512, "fpn/resnet50") for task, n in PASCAL.items()]
+    found = resources("astmt", PASCAL, {}, {}, 512, 512, "fpn/resnet50")
+    assert 100 * (found[1] / sum(row[1] for row in single) - 1) == pytest.approx(4.4, abs=0.1)
+    assert 100 * (found[0] / sum(row[0] for row in single) - 1) == pytest.approx(-65.9, abs=0.1)
+
+
+def test_the_parameters_of_astmt_by_hand():
+    """ResNet-50 on its FPN, counted from the widths: what a further task adds to the residual blocks."""
+    two, three = (
+        resources("astmt", dict.fromkeys(names, 1), {}, {}, 512, 512, "fpn/resnet50")[0] for names in ("ab", "abc")
+    )
+    blocks = {64: 3, 128: 4, 256: 6, 512: 3}
+    adapters = sum(count * width**2 for width, count in blocks.items())
+    norms = sum(count * 2 * (width + width + 4 * width) + 2 * 4 * width for width, count in blocks.items())
+    gates = sum(count * (2 * (4 * width) * (width // 4) + 4 * width + width // 4) for width, count in blocks.items())
+    # Panoptic branches: 1, 1, 2 and 3 convolutions, the first of 256 channels, the others of 128; group norms.
+    decoder = 4 * 256 * 128 + 3 * 128 * 128 + 7 * 2 * 128
+    assert (three - two) * 1e6 == pytest.approx(adapters + norms + gates + decoder + (128 + 1) + (128 + 1))
+
+
+def test_no_uniform_width_of_task_features_meets_table_7b():
+    """The search takes the nearest width: parameters and FLOPs move together, and its neighbours are further off."""
+    found = task_width.candidates((88, 96, 104))
+    assert [item.params for item in found] == sorted(item.params for item in found)
+    assert [item.flops for item in found] == sorted(item.flops for item in found)
+    assert min(found, key=lambda item: item.distance).width == 96
+    assert (found[1].params, found[1].flops) == pytest.approx((-57.4, -9.3), abs=0.1)
+    assert found[1].distance == pytest.approx(24.8, abs=0.1)
 
 
 def test_one_multiply_add_is_one_flop():

@@ -15,6 +15,7 @@ from synthetic import SyntheticSplit
 
 from mtinet.config import Params
 from mtinet.errors import UserError
+from mtinet.models.procedure import poly
 from mtinet.training import batches, checkpoints, loop, provenance
 from mtinet.training.run import Run
 
@@ -22,8 +23,18 @@ ROOT = Path(__file__).resolve().parents[1]
 CPU = torch.device("cpu")
 
 
+ASTMT = {
+    "backbone": "dlv3/resnet26", "tasks": ["seg", "depth", "normals"], "auxiliary": [], "optimizer": "sgd",
+    "lr": 1e-3, "weight_decay": 1e-4,
+}  # fmt: skip
+
+
 def make_run(experiment: str = "hrnet18-mti-n", epochs: int = 3, **changes: Any) -> Run:
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content["experiments"]["nyud"]["astmt"] = {
+        "astmt": ASTMT | {"options": {}},
+        "astmt-released": ASTMT | {"options": {"schedule": "constant", "momentum": "restarted"}},
+    }
     content["study"]["scale"] = "smoke"
     content["compute"]["threads"] = 1
     content["scales"]["smoke"]["nyud"] |= {"epochs": epochs, "batch_size": 4, **changes}
@@ -74,6 +85,32 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(
     assert history == uninterrupted[1]
 
 
+@pytest.mark.parametrize("experiment", ["astmt", "astmt-released"])
+def test_a_procedure_of_its_own_resumes_to_the_bit(
+    experiment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped after the first epoch of two and taken up again, with momentum kept and restarted."""
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY_SECONDS", 0.0)
+    run = make_run(experiment, epochs=2, input={"height": 32, "width": 32})
+    weights, history = trained(run, tmp_path / "whole")
+    original = loop.train_epoch
+
+    def killed(*arguments: Any) -> Any:
+        if arguments[4] == 1:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr(loop, "train_epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        trained(run, tmp_path / "parts")
+    monkeypatch.setattr(loop, "train_epoch", original)
+    resumed, rows = trained(run, tmp_path / "parts")
+    assert_same(resumed, weights)
+    assert rows == history
+    assert [*history[0]] == ["epoch", "steps", "lr", "loss", "seg", "depth", "normals", "adversary"]
+    assert (history[1]["lr"] == history[0]["lr"]) == (experiment == "astmt-released")
+
+
 def test_history_counts_steps_and_drops_the_last_incomplete_batch(uninterrupted: Any) -> None:
     history = uninterrupted[1]
     assert [row["steps"] for row in history] == [2, 4, 6]
@@ -84,8 +121,8 @@ def test_history_counts_steps_and_drops_the_last_incomplete_batch(uninterrupted:
 
 @pytest.mark.parametrize("step", [0, 1, 77, 99])
 def test_poly_decay(step: int) -> None:
-    assert loop.poly(1e-4, step, 100) == pytest.approx(1e-4 * (1 - step / 100) ** 0.9)
-    assert loop.poly(1e-4, 100, 100) == 0.0
+    assert poly(1e-4, step, 100) == pytest.approx(1e-4 * (1 - step / 100) ** 0.9)
+    assert poly(1e-4, 100, 100) == 0.0
 
 
 def test_every_image_is_seen_once_per_epoch_in_an_order_of_its_own() -> None:

@@ -142,7 +142,7 @@ class Dataset(Strict):
 class Experiment(Strict):
     """One row's training: `tasks` are scored, `auxiliary` ones live in the front-end only (section 2.5)."""
 
-    backbone: Annotated[str, Field(pattern=r"^[a-z_]+/[\w.-]+$")]
+    backbone: Annotated[str, Field(pattern=r"^[a-z0-9_]+/[\w.-]+$")]
     tasks: Annotated[list[str], Field(min_length=1)]
     auxiliary: list[str]
     optimizer: Literal["adam", "sgd"]

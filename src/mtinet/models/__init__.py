@@ -1,8 +1,9 @@
 """The methods of the paper, one module each, built by name through one signature.
 
 A method is a module here with a frozen dataclass `Options` (its switches and their defaults, extending
-interface.BaseOptions) and an nn.Module `Net(backbone, tasks, auxiliary, options)`. Modules are imported by
-name, so adding one changes no file that another method's runs depend on.
+interface.BaseOptions) and an nn.Module `Net(backbone, tasks, auxiliary, options)`; one that is not trained in
+the ordinary way has a `Training(net)` too, see procedure.py. Modules are imported by name, so adding one
+changes no file that another method's runs depend on.
 """
 
 from __future__ import annotations
@@ -19,8 +20,19 @@ from torch import nn
 
 from mtinet.errors import UserError
 from mtinet.models.interface import STRIDES, BaseOptions, Predictions
+from mtinet.models.procedure import Procedure
 
-__all__ = ["STRIDES", "Predictions", "build", "check_backbone", "check_options", "default_options", "methods"]
+__all__ = [
+    "STRIDES",
+    "Predictions",
+    "Procedure",
+    "build",
+    "check_backbone",
+    "check_options",
+    "default_options",
+    "methods",
+    "procedure",
+]
 
 
 def build(
@@ -34,7 +46,7 @@ def build(
 ) -> nn.Module:
     """The network of `method`, initialised from torch's global random generator.
 
-    method: a module of this package: single_task, multi_task, pad_net, mti_net.
+    method: a module of this package: single_task, multi_task, pad_net, mti_net, astmt.
     backbone: "library/name", e.g. timm/hrnet_w18_small_v2 or fpn/resnet18; see mtinet.models.backbones.
     tasks, auxiliary: task name -> channels of its output; auxiliary tasks exist in the front-end only.
     options: the method's switches; those left out have the defaults of its `Options`.
@@ -44,6 +56,7 @@ def build(
     Raises UserError for anything that the caller can put right.
     """
     parsed = check_options(method, options, tasks, auxiliary)
+    parsed.check_backbone(backbone)
     backbones = importlib.import_module("mtinet.models.backbones")
     features = backbones.build(backbone, strides=parsed.strides, fusion=parsed.hrnet_fusion, pretrained=pretrained)
     net: nn.Module = method_module(method).Net(features, dict(tasks), dict(auxiliary), parsed)
@@ -92,9 +105,16 @@ def check_backbone(backbone: str, pretrained: str = "none", options: BaseOptions
     """
     backbones = importlib.import_module("mtinet.models.backbones")
     parsed = options or BaseOptions()
-    backbones.check(backbone, pretrained, parsed.hrnet_fusion)
+    backbones.check(backbone, pretrained, parsed.hrnet_fusion, parsed.strides)
+    parsed.check_backbone(backbone)
     if pretrained != "none":
-        backbones.build(backbone, strides=STRIDES, fusion=parsed.hrnet_fusion, pretrained=pretrained)
+        backbones.build(backbone, strides=parsed.strides, fusion=parsed.hrnet_fusion, pretrained=pretrained)
+
+
+def procedure(method: str, net: nn.Module) -> Procedure:
+    """How `net`, a network of `method`, is trained: the method's own `Training`, the ordinary one otherwise."""
+    kind: type[Procedure] = getattr(method_module(method), "Training", Procedure)
+    return kind(net)
 
 
 def default_options(method: str) -> dict[str, Any]:

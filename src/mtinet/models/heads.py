@@ -6,23 +6,17 @@ decoded by two convolutions, FPN features by the semantic branch of panoptic fea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from mtinet.models.blocks import initialised, resize
 
-Decoder = Literal["concatenation", "panoptic"]
-
-
-def head(decoder: Decoder, channels: Mapping[int, int], outputs: int) -> nn.Module:
-    """A head from features by stride [B, channels[stride], H/stride, W/stride] to [B, outputs, H/s, W/s],
-    where s is the finest stride."""
-    if decoder == "panoptic":
-        return PanopticHead(channels, outputs)
-    return ConcatenationHead(channels, outputs)
+Decoder = Callable[[Mapping[int, int], int], nn.Module]
+"""Makes a head of channels by stride and a number of outputs. The head takes features by stride
+[B, channels[stride], H/stride, W/stride] to [B, outputs, H/s, W/s], s being the finest stride; its last layer is
+the 1x1 convolution `predictor`."""
 
 
 def concatenated(features: Mapping[int, Tensor]) -> Tensor:

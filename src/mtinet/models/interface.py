@@ -43,12 +43,15 @@ class BaseOptions:
     hrnet_fusion: Literal["nearest", "bilinear"] = "nearest"
 
     @property
-    def strides(self) -> tuple[int, ...]:
-        """The backbone's scales that the method uses, finest first."""
-        return STRIDES
+    def strides(self) -> tuple[int, ...] | None:
+        """The backbone's scales that the method uses, finest first; None: all that the backbone has."""
+        return None
 
     def check_tasks(self, method: str, tasks: Collection[str], auxiliary: Collection[str]) -> None:
         """Raise UserError when the method, with these options, cannot have these tasks."""
+
+    def check_backbone(self, backbone: str) -> None:
+        """Raise UserError when the method cannot be built on `backbone`, "library/name"."""
 
 
 def refuse_auxiliary(method: str, auxiliary: Collection[str]) -> None:

@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
-from pydantic import AfterValidator, Strict
+from pydantic import AfterValidator, Field, Strict
 from torch import Tensor, nn
 
 from mtinet.errors import UserError
 from mtinet.models.backbones import Backbone
 from mtinet.models.blocks import SqueezeExcitation, residual_block, resize
 from mtinet.models.distillation import MultiModalDistillation
-from mtinet.models.heads import head
 from mtinet.models.interface import STRIDES, BaseOptions, Predictions, check_interaction
 
 
@@ -35,6 +34,7 @@ def prefix_of_strides(scales: tuple[int, ...]) -> tuple[int, ...]:
 
 
 Scales = Annotated[tuple[Annotated[int, Strict()], ...], AfterValidator(prefix_of_strides)]
+Width = Annotated[int, Strict(), Field(ge=4)]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,9 @@ class Options(BaseOptions):
     fpm_order: order of the tasks' features in the FPM's concatenation, all tasks; empty: main tasks, then
         auxiliary. It matters for released weights only (there [seg, normals, edge, depth] on NYUD-v2).
     distillation: attention (equation 1) or squeeze_excitation (section 2.3).
+    width: channels of the task features at every scale; null: as many as the backbone has there, the C of
+        Table 7a's discussion. The paper does not say it for FPN, whose 256 channels at every scale make far more
+        parameters and FLOPs than Table 7b prints; see mtinet/studies/task_width.py.
     """
 
     scales: Scales = STRIDES
@@ -58,6 +61,7 @@ class Options(BaseOptions):
     fpm_softmax: Literal["tasks", "channels"] = "tasks"
     fpm_order: tuple[str, ...] = ()
     distillation: Literal["attention", "squeeze_excitation"] = "attention"
+    width: Width | None = None
 
     @property
     def strides(self) -> tuple[int, ...]:
@@ -88,7 +92,7 @@ class FrontEnd(nn.Module):
 
     def forward(self, shared: Tensor, propagated: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Backbone features [B, C, H, W] and, per task, features of the coarser scale (or none) to task
-        features [B, C, H, W] and initial predictions [B, C_task, H, W], both by task."""
+        features [B, C', H, W] and initial predictions [B, C_task, H, W], both by task."""
         features = {}
         for task, extract in self.features.items():
             coarser = [resize(propagated[task], shared)] if propagated else []
@@ -142,7 +146,7 @@ class Net(nn.Module):
         super().__init__()
         self.options = options
         everything = {**tasks, **auxiliary}
-        channels = backbone.channels
+        channels = {stride: options.width or backbone.channels[stride] for stride in options.scales}
         self.backbone = backbone
         self.front_ends = nn.ModuleDict()
         self.distillation = nn.ModuleDict()
@@ -150,13 +154,13 @@ class Net(nn.Module):
         coarser = 0
         for stride in reversed(options.scales):
             width, scale = channels[stride], str(stride)
-            self.front_ends[scale] = FrontEnd(everything, width + coarser, width)
+            self.front_ends[scale] = FrontEnd(everything, backbone.channels[stride] + coarser, width)
             self.distillation[scale] = MultiModalDistillation(everything, tasks, width, options.distillation)
             if options.propagation == "fpm" and stride != options.scales[0]:
                 order = options.fpm_order or tuple(everything)
                 self.propagation[scale] = FeaturePropagation(order, width, options.fpm_softmax)
             coarser = 0 if options.propagation == "none" else width
-        self.heads = nn.ModuleDict({task: head(backbone.decoder, channels, outputs) for task, outputs in tasks.items()})
+        self.heads = nn.ModuleDict({task: backbone.decoder(channels, outputs) for task, outputs in tasks.items()})
 
     def forward(self, images: Tensor) -> Predictions:
         shared = self.backbone(images)

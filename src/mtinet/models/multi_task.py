@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from mtinet.models.backbones import Backbone
 from mtinet.models.blocks import resize
-from mtinet.models.heads import head
 from mtinet.models.interface import BaseOptions, Predictions, refuse_auxiliary
 
 
@@ -30,7 +29,7 @@ class Net(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.heads = nn.ModuleDict(
-            {task: head(backbone.decoder, backbone.channels, outputs) for task, outputs in tasks.items()}
+            {task: backbone.decoder(backbone.channels, outputs) for task, outputs in tasks.items()}
         )
 
     def forward(self, images: Tensor) -> Predictions:

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from mtinet.errors import UserError
 from mtinet.models.backbones import Backbone
 from mtinet.models.blocks import resize
-from mtinet.models.heads import head
 from mtinet.models.interface import BaseOptions, Predictions, refuse_auxiliary
 
 
@@ -33,7 +32,7 @@ class Net(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.task, outputs = next(iter(tasks.items()))
-        self.head = head(backbone.decoder, backbone.channels, outputs)
+        self.head = backbone.decoder(backbone.channels, outputs)
 
     def forward(self, images: Tensor) -> Predictions:
         prediction = self.head(self.backbone(images))

@@ -1,4 +1,4 @@
-"""The training loop: one model, one optimiser, poly decay, the last epoch is the result."""
+"""The training loop: one model, one optimiser, the method's procedure; the last epoch is the result."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mtinet import losses, models
 from mtinet.data.packed import PackedSplit
 from mtinet.errors import UserError
 from mtinet.losses import total_loss
+from mtinet.models.procedure import LossFunction, Procedure, Progress
 from mtinet.paths import PARAMS
 from mtinet.training import batches, checkpoints
 from mtinet.training.run import Run
 
-POLY_POWER = 0.9
 CHECKPOINT_EVERY_SECONDS = 10.0
 SGD_MOMENTUM = 0.9
 
@@ -74,17 +74,12 @@ def build_model(run: Run, pretrained: str = "none") -> nn.Module:
     )
 
 
-def optimizer_of(run: Run, model: nn.Module) -> torch.optim.Optimizer:
-    """Adam or SGD with momentum 0.9, as the experiment declares (section A.2)."""
+def optimizer_of(run: Run, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """Adam or SGD with momentum 0.9, as the experiment declares (section A.2), for a procedure's groups."""
     decay = run.experiment.weight_decay
     if run.experiment.optimizer == "adam":
-        return torch.optim.Adam(model.parameters(), lr=run.learning_rate, weight_decay=decay, fused=True)
-    return torch.optim.SGD(model.parameters(), lr=run.learning_rate, momentum=SGD_MOMENTUM, weight_decay=decay)
-
-
-def poly(initial: float, step: int, total: int) -> float:
-    """Learning rate at `step` of `total`: initial * (1 - step / total) ** 0.9."""
-    return float(initial * (1.0 - step / total) ** POLY_POWER)
+        return torch.optim.Adam(groups, lr=run.learning_rate, weight_decay=decay, fused=True)
+    return torch.optim.SGD(groups, lr=run.learning_rate, momentum=SGD_MOMENTUM, weight_decay=decay)
 
 
 def train(
@@ -108,13 +103,14 @@ def train(
     # Convolutions on channels-last tensors are a third faster on a CPU, and on a GPU with tensor cores too.
     model = build_model(run, run.pretrained).to(device)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = optimizer_of(run, model)
+    procedure = models.procedure(run.method, model)
+    optimizer = optimizer_of(run, procedure.parameter_groups())
     history = resume(folder, model, optimizer)
     for row in history:
         on_epoch(row)
     saved = time.monotonic()
     for number in range(len(history), run.scale.epochs):
-        history.append(train_epoch(run, split, model, optimizer, number, device))
+        history.append(train_epoch(run, split, procedure, optimizer, number, device))
         on_epoch(history[-1])
         if time.monotonic() - saved > CHECKPOINT_EVERY_SECONDS:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "history": history}
@@ -126,8 +122,8 @@ def train(
 def resume(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> History:
     """Load an earlier attempt's state, if any, and return its history.
 
-    Nothing in a step draws from torch's generator, and batches depend on (seed, epoch): model, optimiser and
-    the number of epochs are the whole state.
+    Nothing in a step draws from torch's generator, batches depend on (seed, epoch), and procedures have no state
+    of their own: model, optimiser and the number of epochs are the whole state.
     """
     state: dict[str, Any] | None = checkpoints.load(folder)
     if state is None:
@@ -140,40 +136,41 @@ def resume(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> 
 def train_epoch(
     run: Run,
     split: PackedSplit,
-    model: nn.Module,
+    procedure: Procedure,
     optimizer: torch.optim.Optimizer,
     number: int,
     device: torch.device,
 ) -> dict[str, float]:
     """One pass over the split; returns the epoch's row of the history."""
-    model.train()
+    procedure.net.train()
+    procedure.begin_epoch(optimizer)
     steps = batches.steps_per_epoch(run, len(split))
     sums: dict[str, float] = {}
     for index, batch in enumerate(batches.epoch(run, split, number)):
-        step = number * steps + index
-        rate = poly(run.learning_rate, step, run.scale.epochs * steps)
+        progress = Progress(number, run.scale.epochs, number * steps + index, run.scale.epochs * steps)
+        rate = procedure.learning_rate(run.learning_rate, progress)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["lr_factor"]
         targets = {key: value.to(device) for key, value in batch.items()}
         targets["image"] = targets["image"].contiguous(memory_format=torch.channels_last)
-        for part, value in training_step(run, model, optimizer, targets, step).items():
+        values = procedure.step(optimizer, targets, loss_function(run), progress)
+        require_finite(run, values, progress.step)
+        for part, value in values.items():
             sums[part] = sums.get(part, 0.0) + value
     means = {part: total / steps for part, total in sums.items()}
     return {"epoch": number + 1, "steps": (number + 1) * steps, "lr": rate, **means}
 
 
-def training_step(
-    run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, batch: dict[str, Tensor], step: int
-) -> dict[str, float]:
-    """One update; returns the total loss ("loss") and each part's value."""
-    loss, parts = total_loss(model(batch["image"]), batch, run.loss_weights)
-    if not math.isfinite(loss.item()):
-        odd = [part for part, value in parts.items() if not math.isfinite(value.item())] or ["their sum"]
+def loss_function(run: Run) -> LossFunction:
+    """The run's training objective, with its loss weights."""
+    return lambda predictions, targets: total_loss(predictions, targets, run.loss_weights)
+
+
+def require_finite(run: Run, values: dict[str, float], step: int) -> None:
+    """Raise UserError naming the parts of a step's loss that are not finite."""
+    odd = [part for part, value in values.items() if not math.isfinite(value) and part != "loss"]
+    if odd or not math.isfinite(values["loss"]):
         raise UserError(
-            f"{run.dataset} {run.name} seed {run.seed}: loss of {', '.join(odd)} is not finite at step "
+            f"{run.dataset} {run.name} seed {run.seed}: loss of {', '.join(odd) or 'their sum'} is not finite at step "
             f"{step + 1}, expected a number; lower its lr ({run.learning_rate:g}) or check its labels"
         )
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
-    return {"loss": loss.item()} | {part: value.item() for part, value in parts.items()}

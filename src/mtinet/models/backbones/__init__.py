@@ -2,13 +2,16 @@
 
     timm/hrnet_w18_small_v2   HRNet-18 of the paper; any timm model with levels at the four strides
     fpn/resnet18              torchvision ResNet with a 256-channel feature pyramid network
+    dlv3/resnet50             torchvision ResNet with dilated convolutions, for DeepLab-v3+: 1/4 and 1/16 only
 
-A library is a module of this package with `build`, `check` and `DECODER`, imported by its name.
+A library is a module of this package with `build`, `check`, `STRIDES`, the scales that it has, and `DECODER`, the
+head that belongs to it. It is imported by its name, so adding one changes no file that existing runs depend on.
 """
 
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -21,14 +24,13 @@ from mtinet.errors import UserError
 from mtinet.files import digest_of_file
 from mtinet.models.heads import Decoder
 
-LIBRARIES = "timm, fpn"
 Fusion = Literal["nearest", "bilinear"]
 
 
 class Backbone(nn.Module):
     """A feature extractor with its features by stride.
 
-    channels: stride -> channels, finest first. decoder: the head that belongs to it (section A.2).
+    channels: stride -> channels, finest first. decoder: makes the head that belongs to it (section A.2).
     body: takes images and returns one tensor [B, C, H/stride, W/stride] per stride, in that order.
     """
 
@@ -46,19 +48,24 @@ class Backbone(nn.Module):
         return dict(zip(self.channels, self.body(images), strict=True))
 
 
-def build(name: str, *, strides: Sequence[int], fusion: Fusion, pretrained: str) -> Backbone:
-    """The backbone called `name` with features at `strides` only; layers that serve others do not exist."""
-    check(name, pretrained, fusion)
+def build(name: str, *, strides: Sequence[int] | None, fusion: Fusion, pretrained: str) -> Backbone:
+    """The backbone called `name` with features at `strides` only (None: all that it has); layers that serve
+    others do not exist."""
+    check(name, pretrained, fusion, strides)
     library, model = name.split("/", 1)
     module = library_module(library)
-    body, channels = module.build(model, tuple(strides), fusion, verified(pretrained))
+    body, channels = module.build(model, tuple(strides or module.STRIDES), fusion, verified(pretrained))
     return Backbone(body, channels, module.DECODER)
 
 
-def check(name: str, pretrained: str, fusion: Fusion) -> None:
-    """Raise UserError when backbone, weights' file or fusion cannot be had; builds nothing."""
+def check(name: str, pretrained: str, fusion: Fusion, strides: Sequence[int] | None = None) -> None:
+    """Raise UserError when backbone, weights' file, fusion or scales cannot be had; builds nothing."""
     library, _, model = name.partition("/")
-    library_module(library).check(model)
+    module = library_module(library)
+    module.check(model)
+    wanted = [*(strides or module.STRIDES)]
+    if any(stride not in module.STRIDES for stride in wanted):
+        raise UserError(f"backbone {name} has levels at strides {[*module.STRIDES]}, expected {wanted} too")
     if fusion != "nearest" and not model.startswith("hrnet"):
         raise UserError(f"option 'hrnet_fusion': found {fusion} with {name}, expected an HRNet backbone")
     verified(pretrained)
@@ -86,10 +93,10 @@ def verified(pretrained: str) -> str:
 
 def library_module(library: str) -> ModuleType:
     """The module of this package that builds backbones of `library`."""
-    try:
-        return importlib.import_module(f"{__name__}.{library}")
-    except (ModuleNotFoundError, ValueError):
-        raise UserError(f"unknown backbone library '{library}', expected one of: {LIBRARIES}") from None
+    libraries = [item.name for item in pkgutil.iter_modules(__path__)]
+    if library not in libraries:
+        raise UserError(f"unknown backbone library '{library}', expected one of: {', '.join(libraries)}")
+    return importlib.import_module(f"{__name__}.{library}")
 
 
 def load_weights(body: nn.Module, path: str) -> None:

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 from mtinet.compat import torchvision
 from mtinet.errors import UserError
 from mtinet.models.backbones import Fusion, hub_failure, load_weights
-from mtinet.models.heads import Decoder
+from mtinet.models.heads import Decoder, PanopticHead
 
-DECODER: Decoder = "panoptic"
+DECODER: Decoder = PanopticHead
+STRIDES = (4, 8, 16, 32)
 WIDTH = 256
 NAMES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
-LEVELS = {"layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}
+LEVELS = dict(zip(("layer1", "layer2", "layer3", "layer4"), STRIDES, strict=True))
 
 
 def check(name: str) -> None:

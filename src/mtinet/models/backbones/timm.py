@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from mtinet.compat import timm
 from mtinet.errors import UserError
 from mtinet.models.backbones import Fusion, fitting, hub_failure, load_weights
-from mtinet.models.heads import Decoder
+from mtinet.models.heads import ConcatenationHead, Decoder
 
-DECODER: Decoder = "concatenation"
+DECODER: Decoder = ConcatenationHead
+STRIDES = (4, 8, 16, 32)
 
 
 def check(name: str) -> None:
@@ -34,10 +35,23 @@ def build(name: str, strides: tuple[int, ...], fusion: Fusion, pretrained: str) 
     if pretrained not in ("none", "hub"):
         check_file(name, pretrained)
         arguments["pretrained_cfg_overlay"] = {"file": pretrained}
-    body = create(name, pretrained, **arguments)
+    if name.startswith("swin"):  # it would take images of the size it was trained at only
+        arguments["strict_img_size"] = False
+    body = without_drops(create(name, pretrained, **arguments))
     channels = dict(zip(strides, body.feature_info.channels(), strict=True))
     last = getattr(body, "output_fmt", None)
     return (ChannelsFirst(body) if str(last).endswith("NHWC") else body), channels
+
+
+def without_drops(body: Any) -> Any:
+    """`body` with its dropout and stochastic depth off: a training step draws nothing from torch's generator, so
+    that an interrupted run ends like an uninterrupted one."""
+    for module in body.modules():
+        if isinstance(module, timm.layers.drop.DropPath):
+            module.drop_prob = 0.0
+        elif isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return body
 
 
 def hrnet(name: str, strides: tuple[int, ...], fusion: Fusion, pretrained: str) -> tuple[nn.Module, dict[int, int]]:
