@@ -250,7 +250,7 @@ def test_a_batch_without_any_label_trains_nothing_and_stays_finite():
 
 def slope(parameter: Tensor, index: tuple[int, ...], value: Callable[[], float]) -> float:
     """The central difference of `value` with respect to one weight."""
-    step, values = 1e-6, []
+    step, values = 1e-7, []
     for moved in (step, -2 * step):
         with torch.no_grad():
             parameter[index] += moved
@@ -270,7 +270,7 @@ def test_the_whole_loss_is_differentiated_through_the_gradient(backbone, task, s
     """
     monkeypatch.setattr(astmt, "ADVERSARIAL_SHARE", share)
     monkeypatch.setattr(functional, "relu", lambda values, inplace=False: functional.softplus(values))
-    net, data = build(backbone).double().train(), batch(32, dtype=torch.float64)
+    net, data = build(backbone).double().train(), batch(32, 3, torch.float64)
     net.backbone.body.stages.maxpool = nn.AvgPool2d(3, 2, 1)
     weight = {"seg": 1.0, "normals": 10.0}[task]
     adapted = ".weight" if "dlv3" in backbone else ".shared.weight"
@@ -285,7 +285,8 @@ def test_the_whole_loss_is_differentiated_through_the_gradient(backbone, task, s
         index = tuple(int(i) for i in torch.unravel_index((analytic - without).abs().argmax(), parameter.shape))
         numeric = slope(parameter, index, lambda: astmt.objective(net, task, data, loss, KEPT).total.item())
         assert analytic[index].item() == pytest.approx(numeric, rel=1e-4), name
-        assert share < 0.5 or without[index].item() != pytest.approx(numeric, rel=0.01), name
+        # A gradient without the double backward would be ten tolerances off at least.
+        assert share < 0.5 or without[index].item() != pytest.approx(numeric, rel=1e-3), name
 
 
 def test_the_encoder_works_against_the_discriminator():
