@@ -291,7 +291,7 @@ def test_the_whole_loss_is_differentiated_through_the_gradient(backbone, task, s
 
 def test_the_encoder_works_against_the_discriminator():
     """With the reversal the adversary's part of an encoder's gradient turns round, the discriminator's stays."""
-    net, data = build().double().train(), batch(dtype=torch.float64)
+    net, data = build("fpn/resnet18").double().train(), batch(32, 3, torch.float64)
 
     def gradients(factor: float) -> tuple[Tensor, Tensor]:
         found = astmt.objective(net, "seg", data, loss, factor)
@@ -340,11 +340,11 @@ def progress(epoch=0) -> Progress:
 
 def test_a_step_is_one_update_per_task_in_sequence():
     """Replayed by hand: gradient, momentum and weight decay of the shared and the task's own parameters only."""
-    net, data = build().double().train(), batch(dtype=torch.float64)
+    net, data = build("fpn/resnet18").double().train(), batch(32, 3, torch.float64)
     procedure, optimizer = training(net)
     values = procedure.step(optimizer, data, loss, progress())
     assert [*values] == ["loss", *TASKS, "adversary"]
-    replayed = build().double().train()
+    replayed = build("fpn/resnet18").double().train()
     buffers: dict[str, Tensor] = {}
     total = 0.0
     for task in TASKS:
@@ -379,7 +379,6 @@ def test_every_switch_changes_what_is_learned(option, value):
             procedure.step(optimizer, data, loss, progress(epoch))
         return net.backbone.body.stages.conv1.weight.detach()
 
-    assert torch.equal(learned({}), learned({}))
     assert not torch.equal(learned({}), learned({option: value}))
 
 
