@@ -56,13 +56,14 @@ class Rule:
     code: tuple[str, ...]
     arguments: tuple[str, ...] = ()
     method: str | None = None
+    table: str | None = None
     matrix: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
     uses_gpu: bool = False
     threads: str | int = 1
 
     @property
     def name(self) -> str:
-        return "_".join(part for part in (self.stage, self.dataset, self.method) if part)
+        return "_".join(part for part in (self.stage, self.dataset, self.method, self.table) if part)
 
     @property
     def command(self) -> str:
@@ -261,14 +262,50 @@ def blind(dataset: str) -> Rule:
     )
 
 
-def compare(dataset: str) -> Rule:
+@cache
+def layouts(dataset: str) -> dict[str, Any]:
+    """The dataset's tables as pipeline/tables.yaml lays them out, in its order."""
+    content = files.read_yaml(ROOT / "pipeline/tables.yaml")
+    return {name: layout for name, layout in content.items() if layout["dataset"] == dataset}
+
+
+def shown(layout: dict[str, Any]) -> list[str]:
+    """The experiments behind a table: those of its rows, and baselines that it does not show."""
+    rows = layout["rows"]
+    names = [name for row in rows for name in (*row.get("runs", {}).values(), *([row["run"]] if "run" in row else []))]
+    return list(dict.fromkeys([*names, *layout.get("baselines", ())]))
+
+
+def shown_experiments(dataset: str, table: str) -> tuple[str, ...]:
+    """The keys in params.yaml of the declared experiments behind a table."""
+    names = shown(layouts(dataset)[table])
+    methods = declared()["experiments"][dataset]
+    return tuple(
+        f"experiments.{dataset}.{method}.{name}" for method in methods for name in methods[method] if name in names
+    )
+
+
+def folders_of(place: Path, dataset: str, table: str) -> tuple[Path, ...]:
+    """Per experiment behind a table its folder in `place`: whatever the seeds are."""
+    return tuple(place / key.rpartition(".")[2] for key in shown_experiments(dataset, table))
+
+
+def compare(dataset: str, name: str) -> Rule:
     return Rule(
         "compare",
         dataset,
-        inputs=(paths.metrics_folder(STUDY, dataset),),
-        outputs=(out(paths.comparison(STUDY, dataset), git=True, metric=True),),
-        params=(*study_params(dataset), "seeds", f"experiments.{dataset}", *task_entries(dataset)),
+        inputs=folders_of(paths.metrics_folder(STUDY, dataset), dataset, name),
+        outputs=(out(paths.comparison(STUDY, name), git=True, metric=True),),
+        params=(
+            *study_params(dataset),
+            "seeds",
+            *shown_experiments(dataset, name),
+            f"pipeline/tables.yaml:{name}",
+            *task_entries(dataset),
+        ),
         code=code_of("compare"),
+        arguments=(f"--name {name}",),
+        table=name,
     )
 
 
@@ -279,7 +316,7 @@ def track(dataset: str) -> Rule:
         inputs=(
             paths.metrics_folder(STUDY, dataset),
             paths.manifests_folder(STUDY, dataset),
-            paths.packed(STUDY, dataset, "val"),
+            paths.histories_folder(STUDY, dataset),
         ),
         outputs=(out(paths.tracked(STUDY, dataset)),),
         params=(*study_params(dataset), "seeds", f"experiments.{dataset}"),
@@ -287,31 +324,29 @@ def track(dataset: str) -> Rule:
     )
 
 
-def table(dataset: str) -> Rule:
-    layouts = files.read_yaml(ROOT / "pipeline/tables.yaml")
-    names = tuple(name for name, layout in layouts.items() if layout["dataset"] == dataset)
+def table(dataset: str, name: str) -> Rule:
     return Rule(
         "table",
         dataset,
         inputs=(
-            paths.comparison(STUDY, dataset),
+            paths.comparison(STUDY, name),
             paths.blind(STUDY, dataset),
-            paths.manifests_folder(STUDY, dataset),
+            *folders_of(paths.manifests_folder(STUDY, dataset), dataset, name),
         ),
-        outputs=tuple(out(paths.table(STUDY, "{name}", suffix), git=True) for suffix in ("md", "csv", "tex")),
+        outputs=tuple(out(paths.table(STUDY, name, suffix), git=True) for suffix in ("md", "csv", "tex")),
         params=(
             *study_params(dataset),
             "compute",
             "seeds",
             f"scales.{{scale}}.{dataset}",
-            f"experiments.{dataset}",
-            "pipeline/tables.yaml:{name}",
+            *shown_experiments(dataset, name),
+            f"pipeline/tables.yaml:{name}",
             "pipeline/published.yaml:",
             *task_entries(dataset),
         ),
         code=code_of("table"),
-        arguments=("--name {name}",),
-        matrix={"name": names},
+        arguments=(f"--name {name}",),
+        table=name,
     )
 
 
@@ -335,15 +370,14 @@ def figure(dataset: str) -> Rule:
 
 
 def report(dataset: str) -> Rule:
-    layouts = files.read_yaml(ROOT / "pipeline/tables.yaml")
-    names = [name for name, layout in layouts.items() if layout["dataset"] == dataset]
+    names = list(layouts(dataset))
     return Rule(
         "report",
         dataset,
         inputs=(
             *(paths.table(STUDY, name, suffix) for name in names for suffix in ("md", "csv", "tex")),
             *(paths.figure(STUDY, f"{dataset}-{name}", suffix) for name in FIGURES for suffix in ("png", "svg")),
-            paths.comparison(STUDY, dataset),
+            *(paths.comparison(STUDY, name) for name in names),
             paths.blind(STUDY, dataset),
             paths.manifests_folder(STUDY, dataset),
         ),
@@ -370,5 +404,7 @@ def rules() -> list[Rule]:
         result += [check(name), dataset_rule(name), distill(name), prepare(name), blind(name)]
         for method in methods:
             result += [train(name, method), evaluate(name, method)]
-        result += [compare(name), track(name), table(name), figure(name), report(name)]
+        for table_name in layouts(name):
+            result += [compare(name, table_name), table(name, table_name)]
+        result += [track(name), figure(name), report(name)]
     return result

@@ -31,8 +31,9 @@ def main() -> None:
     with stage.reporting_errors():
         params = config.load()
         found = check(params, dataset)
-        # Before any run: many processes that open a fresh store at once would crash in its migration.
-        tracking.initialise(found["study"])
+        if tracking.live():
+            # Before any run: many processes that open a fresh store at once would crash in its migration.
+            tracking.initialise(found["study"])
         files.write_json(paths.checked(found["study"], dataset), found)
 
 

@@ -1,13 +1,15 @@
-"""Bring every run's metrics and delta_m of a dataset into one file."""
+"""Bring the metrics and delta_m of a table's runs into one file."""
 
 from typing import Any
 
 from mtinet import config, files, paths, stage
 from mtinet.evaluation.comparison import compare
+from mtinet.reporting import layouts
 
 
 def main() -> None:
-    dataset = stage.arguments(__doc__, "dataset").dataset
+    given = stage.arguments(__doc__, "dataset", "name")
+    dataset = given.dataset
     with stage.reporting_errors():
         params = config.load()
         study = params.study_name(dataset)
@@ -16,9 +18,10 @@ def main() -> None:
             path = paths.metrics(study, dataset, experiment, seed)
             return files.read_json(path) if path.exists() else None
 
-        target = paths.comparison(study, dataset)
+        names = layouts.load_layouts()[given.name].experiments
+        target = paths.comparison(study, given.name)
         with stage.reporting_errors(in_git=[target]):
-            files.write_json(target, compare(params, dataset, read))
+            files.write_json(target, compare(params, dataset, names, read))
 
 
 if __name__ == "__main__":

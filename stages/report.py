@@ -11,12 +11,13 @@ TITLES = {"nyud": "NYUD-v2", "pascal": "PASCAL"}
 def rendered(params: Params, dataset: str) -> str:
     """The page's HTML."""
     study = params.study_name(dataset)
-    conditions = sources.conditions(params, dataset)
-    comparison = files.read_json(paths.comparison(study, dataset))
+    runs = params.runs(dataset)
+    names = list(dict.fromkeys(name for name, _ in runs))
+    conditions = sources.conditions(params, dataset, names)
     blind = files.read_json(paths.blind(study, dataset))
     published = layouts.load_published()
     built = [
-        tables.build(layout, comparison, blind, published, conditions)
+        tables.build(layout, files.read_json(paths.comparison(study, layout.name)), blind, published, conditions)
         for layout in layouts.load_layouts().values()
         if layout.dataset == dataset
     ]
@@ -28,10 +29,8 @@ def rendered(params: Params, dataset: str) -> str:
             "Held-out images at evenly spaced places of the split, chosen without looking at any prediction.",
         ),
     ]
-    runs = params.runs(dataset)
-    return page.render(
-        TITLES.get(dataset, dataset), conditions, built, pictures, runs, sources.manifests(params, dataset)
-    )
+    manifests = sources.manifests(params, dataset, names)
+    return page.render(TITLES.get(dataset, dataset), conditions, built, pictures, runs, manifests)
 
 
 def main() -> None:

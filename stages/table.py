@@ -13,12 +13,13 @@ def main() -> None:
         study = params.study_name(given.dataset)
         targets = {suffix: paths.table(study, given.name, suffix) for suffix in WRITERS}
         with stage.reporting_errors(in_git=list(targets.values())):
+            comparison = files.read_json(paths.comparison(study, given.name))
             table = tables.build(
                 layouts.load_layouts()[given.name],
-                files.read_json(paths.comparison(study, given.dataset)),
+                comparison,
                 files.read_json(paths.blind(study, given.dataset)),
                 layouts.load_published(),
-                sources.conditions(params, given.dataset),
+                sources.conditions(params, given.dataset, list(comparison["experiments"])),
             )
             for suffix, target in targets.items():
                 files.write_text(target, WRITERS[suffix](table))

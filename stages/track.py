@@ -1,10 +1,11 @@
-"""Mirror the final metrics of all runs into MLflow, where training began them; harmless to repeat."""
+"""Mirror all runs into MLflow: parameters, data, curves, final metrics, paths; harmless to repeat."""
 
 import sys
 
+import pandas as pd
+
 from mtinet import config, files, paths, stage
 from mtinet.config import Params
-from mtinet.data.packed import PackedSplit
 from mtinet.errors import UserError
 from mtinet.training import tracking
 
@@ -26,7 +27,6 @@ def mirror(params: Params, dataset: str) -> dict[str, bool]:
     After the first failure no further run is tried: each would wait for a dead server anew.
     """
     study = params.study_name(dataset)
-    digest = PackedSplit(paths.packed(study, dataset, "val")).digest
     done: dict[str, bool] = {}
     for name, seed in params.runs(dataset):
         location = (study, dataset, name, seed)
@@ -42,9 +42,13 @@ def mirror(params: Params, dataset: str) -> dict[str, bool]:
             )
         tracker = tracking.Tracker(study, f"{dataset}/{name}/seed{seed}", manifest["key"])
         tracker.start(tracking.flat(manifest["config"]), {"dataset": dataset, "experiment": name})
-        tracker.dataset(f"{dataset} val", digest, "evaluation")
+        tracker.dataset(f"{dataset} train", manifest["data_digest"], "training")
+        tracker.dataset(f"{dataset} val", metrics["data_digest"], "evaluation")
+        for _, row in pd.read_csv(paths.history(*location)).iterrows():
+            tracker.log(tracking.curve(row), int(row["steps"]))
         tracker.log(figures(metrics), manifest["steps"])
-        tracker.tag({"metrics": str(paths.metrics(*location))})
+        places = {"metrics": paths.metrics, "weights": paths.weights, "history": paths.history}
+        tracker.tag({kind: str(place(*location)) for kind, place in places.items()})
         tracker.finish()
         done[f"{name}/seed{seed}"] = not tracker.failed
     return done

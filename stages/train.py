@@ -15,7 +15,7 @@ def train(run: Run, device_name: str) -> None:
     device = loop.device_of(device_name)
     loop.check(run)  # imports the method and the losses, whose code belongs to the run's origin
     origin = provenance.Origin.of(run, split, device)
-    tracker = tracking.Tracker(run.study, f"{run.dataset}/{run.name}/seed{run.seed}", origin.key)
+    tracker = tracking.Tracker(run.study, f"{run.dataset}/{run.name}/seed{run.seed}", origin.key, tracking.live())
     tracker.start(tracking.flat(run.config()), {"dataset": run.dataset, "experiment": run.name})
     tracker.dataset(f"{run.dataset} train", split.digest, "training")
 
@@ -23,8 +23,7 @@ def train(run: Run, device_name: str) -> None:
         print(
             f"{run.name} seed {run.seed}: epoch {row['epoch']}/{run.scale.epochs}, loss {row['loss']:.4f}", flush=True
         )
-        figures = {name: value for name, value in row.items() if name not in ("epoch", "steps")}
-        tracker.log(figures, int(row["steps"]))
+        tracker.log(tracking.curve(row), int(row["steps"]))
 
     folder = paths.unfinished("train", origin.key)
     try:

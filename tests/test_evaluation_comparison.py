@@ -61,9 +61,14 @@ def metrics_file(name: str, seed: int) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
+def compared(given: Params, read: Any) -> dict[str, Any]:
+    """All declared experiments side by side."""
+    return compare(given, "nyud", [name for name, _ in given.runs("nyud")], read)
+
+
 @pytest.fixture
 def result() -> dict[str, Any]:
-    return compare(params([0, 1]), "nyud", metrics_file)
+    return compared(params([0, 1]), metrics_file)
 
 
 def test_means_and_deviations_over_seeds(result: dict[str, Any]) -> None:
@@ -82,7 +87,7 @@ def test_metrics_against_exact_labels_are_passed_on_and_absent_without_such(resu
             found["exact"] = {"normals": {"mean_angle": 20.0 + seed}}
         return found
 
-    rows = compare(params([0, 1]), "nyud", read)["experiments"]
+    rows = compared(params([0, 1]), read)["experiments"]
     assert rows["mtl-a"]["exact"] == {"normals": {"mean_angle": 20.5}}
     assert {**rows, "mtl-a": {key: value for key, value in rows["mtl-a"].items() if key != "exact"}} == result[
         "experiments"
@@ -117,7 +122,7 @@ def test_missing_seed_is_named_and_deviation_is_not_invented(result: dict[str, A
 
 
 def test_experiments_without_any_run_are_null_and_never_dropped() -> None:
-    result = compare(params([7]), "nyud", lambda name, seed: None)
+    result = compared(params([7]), lambda name, seed: None)
     declared = [name for experiments in EXPERIMENTS.values() for name in experiments]
     assert [*result["experiments"]] == declared
     for row in result["experiments"].values():
@@ -132,7 +137,7 @@ def test_without_the_baselines_runs_delta_m_is_null() -> None:
     def read(name: str, seed: int) -> dict[str, Any] | None:
         return None if name in single else metrics_file(name, seed)
 
-    result = compare(params([0]), "nyud", read)
+    result = compared(params([0]), read)
     row = result["experiments"]["mtl-a"]
     assert row["baseline"] == {"seg": "seg-a", "depth": "depth-a"}
     assert row["metrics"]["seg"]["mIoU"] == pytest.approx(0.40)
@@ -146,7 +151,7 @@ def test_metric_that_is_null_in_one_run_is_null_in_the_mean() -> None:
             content["tasks"]["depth"]["rmse"] = None
         return content
 
-    row = compare(params([0, 1]), "nyud", read)["experiments"]["mtl-a"]
+    row = compared(params([0, 1]), read)["experiments"]["mtl-a"]
     assert row["metrics"]["depth"] == {"rmse": None, "rel": pytest.approx(0.2)}
     assert row["delta_m"] is None
     assert row["delta_m_std"] is None
@@ -168,7 +173,7 @@ def test_a_file_of_another_run_is_an_error(key: str, value: Any) -> None:
         return content and {**content, key: value}
 
     with pytest.raises(UserError, match=rf"'seg-a', 0\].*{value}"):
-        compare(params([0]), "nyud", read)
+        compared(params([0]), read)
 
 
 def test_runs_that_differ_in_steps_are_an_error() -> None:
@@ -177,4 +182,4 @@ def test_runs_that_differ_in_steps_are_an_error() -> None:
         return content and {**content, "steps": 100 + seed}
 
     with pytest.raises(UserError, match=r"experiments\.nyud\.seg-a took \[100, 101\] steps"):
-        compare(params([0, 1]), "nyud", read)
+        compared(params([0, 1]), read)

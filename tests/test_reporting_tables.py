@@ -274,10 +274,10 @@ def test_conditions_are_read_off_parameters_and_manifests():
 
     params = config.load(made.ROOT / "params.yaml")
     one, other = made.manifest("a", threads=2), made.manifest("b", threads=4, device="cuda")
-    line = Conditions.of(params, "nyud", [one, other]).line()
+    line = Conditions.of(params, "nyud", ["hrnet18-mtl"], [one, other]).line()
     for part in (f"scale: {params.study.scale} ", "device: cpu and cuda (2 and 4 threads, AVX2, float32)"):
         assert part in line
-    assert "as asked for" in Conditions.of(params, "nyud", []).line()
+    assert "as asked for" in Conditions.of(params, "nyud", ["hrnet18-mtl"], []).line()
 
 
 def test_reporting_imports_no_torch():

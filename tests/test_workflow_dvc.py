@@ -244,9 +244,9 @@ def test_a_learning_rate_reruns_its_experiment_and_what_shows_it(project: Projec
         "check_nyud",
         "train_nyud_mti_net@hrnet18-mti-n-0",
         "evaluate_nyud_mti_net@hrnet18-mti-n-0",
-        "compare_nyud",
+        "compare_nyud_table2a",
         "track_nyud",
-        "table_nyud@table2a",
+        "table_nyud_table2a",
         "figure_nyud@curves",
         "figure_nyud@panel",
         "report_nyud",
@@ -257,7 +257,7 @@ def test_a_learning_rate_reruns_its_experiment_and_what_shows_it(project: Projec
     (changed,) = {path for path in metrics if "/metrics/" in path}
     assert "hrnet18-mti-n" in changed
     assert any("tasks.depth.rmse" in name for name in metrics[changed])
-    comparison = metrics["reports/scenes-smoke/comparison/nyud.json"]
+    comparison = metrics["reports/scenes-smoke/comparison/table2a.json"]
     assert "experiments.hrnet18-mti-n.delta_m" in comparison
     project.run("dvc", "plots", "diff", "HEAD", "-o", "plots")
     page = (project.folder / "plots/index.html").read_text()

@@ -83,10 +83,10 @@ def test_a_learning_rate_reruns_its_experiment_alone(after_snakemake: Project) -
     assert planned == {
         "train_nyud_mti_net",
         "evaluate_nyud_mti_net",
-        "compare_nyud",
+        "compare_nyud_table2a",
         "track_nyud",
         "figure_nyud",
-        "table_nyud",
+        "table_nyud_table2a",
         "report_nyud",
         "all",
     }

@@ -219,11 +219,6 @@ class Params(Strict):
         methods = self.experiments.get(dataset, {})
         return [(name, seed) for experiments in methods.values() for name in experiments for seed in self.seeds]
 
-    def backbones(self, dataset: str) -> list[str]:
-        """Every backbone of the experiments of `dataset`, once, in the order of the file."""
-        methods = self.experiments.get(dataset, {}).values()
-        return list(dict.fromkeys(one.backbone for experiments in methods for one in experiments.values()))
-
     def experiment(self, dataset: str, name: str) -> tuple[str, Experiment]:
         """Method and declaration of the experiment `name`; raises UserError when it is not declared."""
         methods = self.experiments.get(dataset, {})

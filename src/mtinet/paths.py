@@ -116,9 +116,9 @@ def blind(study: str, dataset: str) -> Path:
     return report(study) / "blind" / f"{dataset}.json"
 
 
-def comparison(study: str, dataset: str) -> Path:
-    """Every experiment's metrics and delta_m, in one file."""
-    return report(study) / "comparison" / f"{dataset}.json"
+def comparison(study: str, table: str) -> Path:
+    """Metrics and delta_m of every experiment of a table, in one file."""
+    return report(study) / "comparison" / f"{table}.json"
 
 
 def table(study: str, name: str, suffix: str) -> Path:

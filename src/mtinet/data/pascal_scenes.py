@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtinet.config import SceneSet
 from mtinet.data import formats, pascal
@@ -31,6 +33,6 @@ def write(root: Path, scene_set: SceneSet, image_id: str) -> None:
     assert scene_set.longest is not None
     picture = pictures.render_picture(scene_set.seed, int(image_id), scene_set.longest)
     pascal.write_picture(root, image_id, picture)
-    exact = {"normals": picture.normals, "sal": picture.salient.astype(np.uint8)}
+    exact: dict[str, NDArray[Any]] = {"normals": picture.normals, "sal": picture.salient.astype(np.uint8)}
     for task in pascal.EXACT:
         formats.write_array(exact_path(root / EXACT_FOLDER, task, image_id), exact[task])

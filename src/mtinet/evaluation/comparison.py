@@ -16,8 +16,10 @@ Metrics = dict[str, dict[str, float | None]]
 KINDS = {"metrics": "tasks", "auxiliary_metrics": "auxiliary", "initial": "initial"}
 
 
-def compare(params: Params, dataset: str, read: Callable[[str, int], dict[str, Any] | None]) -> dict[str, Any]:
-    """All declared experiments of `dataset` side by side, missing ones included.
+def compare(
+    params: Params, dataset: str, names: Sequence[str], read: Callable[[str, int], dict[str, Any] | None]
+) -> dict[str, Any]:
+    """The experiments `names` of `dataset` side by side, missing ones included; baselines are found among them.
 
     read(experiment, seed) gives a run's metrics file, None where there is none. Returns "dataset", "study",
     "seeds" and "experiments"; per experiment:
@@ -35,6 +37,7 @@ def compare(params: Params, dataset: str, read: Callable[[str, int], dict[str, A
         name: (method, experiment)
         for method, experiments in params.experiments.get(dataset, {}).items()
         for name, experiment in experiments.items()
+        if name in names
     }
     runs = {name: runs_of(dataset, name, params.seeds, read) for name in declared}
     means = {name: mean_of("tasks", list(found.values())) for name, found in runs.items()}

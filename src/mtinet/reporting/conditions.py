@@ -29,16 +29,19 @@ class Conditions:
     seeds: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, params: Params, dataset: str, manifests: Iterable[Mapping[str, Any]]) -> Conditions:
-        """The conditions of a dataset's study, from params.yaml and the runs' manifests."""
+    def of(
+        cls, params: Params, dataset: str, names: Iterable[str], manifests: Iterable[Mapping[str, Any]]
+    ) -> Conditions:
+        """The conditions of the experiments `names` of a dataset, from params.yaml and the runs' manifests."""
         scale, source = params.scale(dataset), params.study.source[dataset]
         runs = list(manifests)
+        backbones = {params.experiment(dataset, name)[1].backbone for name in names}
         images = f"{scale.scenes.train} training images, " if source == "scenes" else ""
         size = f"input {scale.input.height}x{scale.input.width}"
         return cls(
             source=source,
             scale=params.study.scale,
-            pretrained=tuple(sorted({scale.pretrained_for(backbone) for backbone in params.backbones(dataset)})),
+            pretrained=tuple(sorted({scale.pretrained_for(backbone) for backbone in backbones})),
             device=together(runs, "device") or f"{params.compute.device}, as asked for",
             detail=f"{images}{size}, {scale.epochs} epochs, batch {scale.batch_size}",
             machine=machine(runs),

@@ -65,11 +65,12 @@ class Layout:
     published: str
     columns: tuple[Column, ...]
     rows: tuple[RowLayout, ...]
+    baselines: tuple[str, ...] = ()
 
     @property
     def experiments(self) -> list[str]:
-        """Every experiment that the table shows, in the order of the rows."""
-        return list(dict.fromkeys(name for row in self.rows for name in row.experiments))
+        """Every experiment that the table shows, in the order of the rows, and baselines that it does not show."""
+        return list(dict.fromkeys([*(name for row in self.rows for name in row.experiments), *self.baselines]))
 
 
 class ColumnEntry(Strict):
@@ -102,6 +103,7 @@ class TableEntry(Strict):
     published: str
     columns: list[str | ColumnEntry]
     rows: list[RowEntry]
+    baselines: list[str] = []  # noqa: RUF012
 
 
 def load_layouts(path: Path = TABLES) -> dict[str, Layout]:
@@ -140,6 +142,7 @@ def resolve(name: str, entry: TableEntry, where: str) -> Layout:
         published=entry.published,
         columns=tuple(column(item, where) for item in columns),
         rows=tuple(RowLayout(row.label, row.run, row.runs) for row in entry.rows),
+        baselines=tuple(entry.baselines),
     )
 
 

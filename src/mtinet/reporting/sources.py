@@ -15,16 +15,16 @@ from mtinet.config import Params
 from mtinet.reporting.conditions import Conditions
 
 
-def manifests(params: Params, dataset: str) -> list[dict[str, Any]]:
-    """The manifests of all runs that are there."""
+def manifests(params: Params, dataset: str, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The manifests of all runs of the experiments `names` that are there."""
     study = params.study_name(dataset)
-    places = [paths.manifest(study, dataset, name, seed) for name, seed in params.runs(dataset)]
+    places = [paths.manifest(study, dataset, name, seed) for name, seed in params.runs(dataset) if name in names]
     return [files.read_json(path) for path in places if path.exists()]
 
 
-def conditions(params: Params, dataset: str) -> Conditions:
-    """Under which conditions the dataset's numbers were measured."""
-    return Conditions.of(params, dataset, manifests(params, dataset))
+def conditions(params: Params, dataset: str, names: Sequence[str]) -> Conditions:
+    """Under which conditions the numbers of the experiments `names` were measured."""
+    return Conditions.of(params, dataset, names, manifests(params, dataset, names))
 
 
 def histories(params: Params, dataset: str) -> dict[tuple[str, int], pd.DataFrame]:

@@ -42,7 +42,7 @@ def never_fatal(
 
     @functools.wraps(method)
     def guarded(self: Tracker, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        if self.failed:
+        if self.failed or not self.active:
             return
         try:
             method(self, *args, **kwargs)
@@ -56,6 +56,14 @@ def never_fatal(
 def store() -> str:
     """Where runs are tracked: MLFLOW_TRACKING_URI, or an SQLite file in the repository's root."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').absolute()}"
+
+
+def live() -> bool:
+    """Whether runs are tracked while they train: where somebody named a store, and so may be watching it.
+
+    Else the stage track mirrors all runs at the end, which saves every training MLflow's import.
+    """
+    return "MLFLOW_TRACKING_URI" in os.environ
 
 
 def connect(experiment: str) -> Any:
@@ -84,13 +92,15 @@ def initialise(experiment: str) -> None:
 class Tracker:
     """One run in MLflow, found again by its key; every method is safe to call whatever MLflow does.
 
+    active: False for a run that is not to be tracked now: nothing happens then.
     failed: whether anything went wrong so far; from then on nothing is tracked.
     """
 
-    def __init__(self, experiment: str, name: str, key: str) -> None:
+    def __init__(self, experiment: str, name: str, key: str, active: bool = True) -> None:
         self.experiment, self.name, self.key = experiment, name, key
         self.client: Any = None
         self.run_id: str | None = None
+        self.active = active
         self.failed = False
 
     @never_fatal
@@ -146,6 +156,11 @@ class Tracker:
     def finish(self, status: str = "FINISHED") -> None:
         """Close the run: FINISHED or FAILED."""
         self.client.set_terminated(self.run_id, status)
+
+
+def curve(row: Any) -> dict[str, float]:
+    """The figures in one row of a history (a mapping or a pandas row): losses and learning rate."""
+    return {name: value for name, value in row.items() if name not in ("epoch", "steps")}
 
 
 def flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
