@@ -18,10 +18,11 @@ import yaml
 from pascal_layout import synthetic_picture, write_layout
 from PIL import Image
 
-from mtinet import config, files, paths
+from mtinet import config, files, paths, stage
 from mtinet.data import cards, labels, layouts, packing, pascal, scene_set, scenes
 from mtinet.data.packed import PackedSplit
 from mtinet.errors import UserError
+from mtinet.metrics.edges import boundaries_from_labels
 from pipeline import rules
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -232,6 +233,7 @@ def project(tmp_path, monkeypatch, renderer) -> Path:
     content["scales"]["smoke"]["pascal"]["scenes"] |= {"train": 3, "val": 2, "longest": 64}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stage, "cores", lambda: 1)  # other processes would render with the ray caster
     return tmp_path
 
 
@@ -263,7 +265,7 @@ def test_the_stages_fill_exactly_what_their_rules_declare(project, capsys, monke
     )  # fmt: skip
     run_stage("prepare")
     train, val = (PackedSplit(paths.packed(study, "pascal", split)) for split in layouts.SPLITS)
-    assert (train.labels, val.labels) == (tuple(TASKS), (*TASKS, "sal_exact", "normals_exact"))
+    assert (train.labels, val.labels) == (tuple(TASKS), (*TASKS, "sal_exact", "normals_exact", "edge_scored"))
     assert (len(train), len(val)) == (3, 2)
 
 
@@ -276,16 +278,19 @@ def test_an_archive_goes_the_same_way_without_exact_labels(project, monkeypatch,
     content["study"]["source"]["pascal"] = "archive"
     content["datasets"]["pascal"]["archive"] |= {"path": str(source.parent), "url": None}
     (project / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    for stage in ("dataset", "distill", "prepare"):
-        run_stage(stage)
+    for name in ("dataset", "distill", "prepare"):
+        run_stage(name)
     study = "archive-smoke"
     assert not list(paths.distilled(study, "pascal").iterdir())
     val = PackedSplit(paths.packed(study, "pascal", "val"))
-    assert val.labels == tuple(TASKS)
+    assert val.labels == (*TASKS, "edge_scored")
     for index, name in enumerate(val.ids):
         for task in TASKS:
             expected = pascal.read_label(source, task, name, val.shapes[index])
             np.testing.assert_array_equal(val.label(task, index), expected)
+        boundaries = boundaries_from_labels(pascal.read_label_map(source, name, val.shapes[index]))
+        np.testing.assert_array_equal(val.label("edge_scored", index), boundaries)
+        assert (val.label("edge", index) != boundaries).any()
 
 
 # Parameters and rules ---------------------------------------------------------------------------------------

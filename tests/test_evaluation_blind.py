@@ -147,7 +147,7 @@ def test_exact_labels_get_scores_of_their_own_and_leave_the_others_as_they_are()
     val.labels = (*CLASSES, "normals_exact", "sal_exact", "depth_exacting")
     for frame, other in zip(val.frames, Split(7, [(6, 8)] * 3).frames, strict=True):
         frame |= {f"{name}_exact": other[name] for name in ("normals", "sal")}
-    result, plain = blind(TRAIN, val, CLASSES), blind(TRAIN, VAL, CLASSES)
+    result, plain = blind(TRAIN, val, CLASSES, SETTINGS), blind(TRAIN, VAL, CLASSES, SETTINGS)
     assert {key: result[key] for key in plain} == plain
     exact = blind(TRAIN, Split(7, [(6, 8)] * 3), {"normals": 3, "sal": 1})
     assert result["constant!exact"] == exact["constant"]

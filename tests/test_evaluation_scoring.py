@@ -206,7 +206,7 @@ def score_pascal(split: Split, main: list[str], auxiliary: list[str]) -> tuple[F
     model = Fake(main, auxiliary, PASCAL)
     return model, scoring.score(
         model, split, main=main, auxiliary=auxiliary, classes=PASCAL, size=SIZE, batch_size=2,
-        device=torch.device("cpu"), examples=2,
+        device=torch.device("cpu"), examples=2, settings=SETTINGS,
     )  # fmt: skip
 
 

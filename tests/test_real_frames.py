@@ -13,16 +13,17 @@ from real_frames import needs_real_frames, write_real_frames
 
 from mtinet.config import Params
 from mtinet.data import cards, labels, nyud, packing
-from mtinet.data.nyud_classes import CLASSES
 from mtinet.data.packed import PackedSplit
 from mtinet.evaluation import scoring
 from mtinet.evaluation.blind import blind
 from mtinet.reporting import figures
+from mtinet.reporting.classes import classes_of
 from mtinet.training import loop
 from mtinet.training.run import Run
 
 pytestmark = needs_real_frames
 ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = {"edges": {"max_dist": 0.011, "protocol": "released", "flavour": "seism"}}
 TASKS = ["seg", "depth", "normals", "edge"]
 
 
@@ -63,19 +64,20 @@ def test_training_steps_evaluation_and_panel(splits: dict[str, PackedSplit], run
         size=(run.scale.input.height, run.scale.input.width),
         batch_size=1,
         device=torch.device("cpu"),
+        settings=SETTINGS,
     )
     summary = scores.summaries["tasks"] | scores.summaries["auxiliary"]
     assert set(summary) == set(TASKS)
     assert all(value is not None and np.isfinite(value) for task in summary.values() for value in task.values())
     path = tmp_path / "panel.png"
-    figures.panel({run.name: scores.examples}, {"MTI-Net": run.name}, ["seg", "depth", "normals"], path, CLASSES)
+    figures.panel({run.name: scores.examples}, {"MTI-Net": run.name}, ["seg", "depth", "normals"], path, classes_of("nyud"))
     picture = np.asarray(Image.open(path).convert("RGB"))
     assert min(picture.shape[:2]) > 200
     assert picture.std() > 20
 
 
 def test_the_blind_predictors_run_on_them(splits: dict[str, PackedSplit]) -> None:
-    scores = blind(splits["train"], splits["val"], {"seg": 40, "depth": 1, "normals": 3, "edge": 1})
+    scores = blind(splits["train"], splits["val"], {"seg": 40, "depth": 1, "normals": 3, "edge": 1}, SETTINGS)
     # By hand: the constant is the mean depth of both training frames, scored on all valid pixels of the third.
     depths = [splits["train"].label("depth", index).astype(np.float64) for index in range(2)]
     mean = np.concatenate([depth[depth > 0] for depth in depths]).mean()

@@ -56,7 +56,7 @@ def declared(project: Project) -> dict[str, dict[str, Any]]:
 
 
 def noted(project: Project, notes: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Per stage process: its notes and its stage in dvc.lock. Worker processes belong to no command of their own."""
+    """Per process of a stage, workers included: its notes and its stage in dvc.lock."""
     stages = declared(project)
     contents = [json.loads(path.read_text()) for path in notes.glob("*.json")]
     pairs = [(content, stages.get(" ".join(content["argv"]))) for content in contents]
@@ -65,7 +65,7 @@ def noted(project: Project, notes: Path) -> list[tuple[dict[str, Any], dict[str,
 
 def test_every_stage_imports_only_what_it_declares(project: Project, notes: Path) -> None:
     pairs = noted(project, notes)
-    assert len(pairs) == len(declared(project))
+    assert {stage["cmd"] for _, stage in pairs} == {stage["cmd"] for stage in declared(project).values()}
     for content, stage in pairs:
         depends = {entry["path"] for entry in stage["deps"]}
         used = {path for path in content["imported"] if path.startswith(("src/", "stages/", "pipeline/"))}
@@ -275,8 +275,6 @@ def test_mlflow_holds_a_run_per_experiment_and_seed(project: Project) -> None:
     assert set(finished) == {
         f"nyud/{name}/seed0" for name in ("hrnet18-single-seg", "hrnet18-single-depth", "hrnet18-mtl", "hrnet18-mti-n")
     }
-    # The learning rate that led nowhere.
-    assert {run.info.run_name for run in runs if run.info.status == "FAILED"} == {"nyud/hrnet18-mti-n/seed0"}
     run = finished["nyud/hrnet18-mtl/seed0"]
     metrics = json.loads((project.folder / "reports/scenes-smoke/metrics/nyud/hrnet18-mtl/seed0.json").read_text())
     assert run.data.metrics["depth.rmse"] == pytest.approx(metrics["tasks"]["depth"]["rmse"])

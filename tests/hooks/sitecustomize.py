@@ -14,7 +14,6 @@ from typing import Any
 ROOT = Path.cwd()
 OPENED: set[str] = set()
 READ: list[tuple[Any, str]] = []
-VALIDATION = {"consistent", "_check_task", "_check_experiments", "enough_images"}
 
 
 def inside(path: object) -> str | None:
@@ -43,11 +42,19 @@ def watch_params(base: Any) -> None:
 
     def noting(self: Any, name: str) -> Any:
         fields = type(self).__dict__.get("__pydantic_fields__", {})
-        if name in fields and sys._getframe(1).f_code.co_name not in VALIDATION:
+        if name in fields and not loading():
             READ.append((self, name))
         return original(self, name)
 
     base.__getattribute__ = noting
+
+
+def loading() -> bool:
+    """Whether params.yaml is just being read and checked as a whole."""
+    frame = sys._getframe(2)
+    while frame is not None and frame.f_code.co_name != "load":
+        frame = frame.f_back  # type: ignore[assignment]
+    return frame is not None
 
 
 def read_keys() -> list[str]:
