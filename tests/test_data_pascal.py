@@ -235,7 +235,7 @@ def test_shared_classes_are_nyuds():
 def test_classes_have_names_and_colours_that_differ():
     assert [len(pascal_classes.CLASSES[task]) for task in ("seg", "parts")] == [21, 7]
     assert pascal.ARCHIVE.classes == {"seg": 21, "parts": 7}
-    for task, colours in pascal_classes.COLOURS.items():
+    for task, colours in pascal_classes.PALETTES.items():
         assert len(colours) == len(pascal_classes.CLASSES[task])
         shown = [*colours, "#808080", "#ffffff"]
         lab = rgb2lab(np.array([[int(c[at : at + 2], 16) / 255 for at in (1, 3, 5)] for c in shown]))

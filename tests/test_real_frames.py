@@ -70,7 +70,8 @@ def test_training_steps_evaluation_and_panel(splits: dict[str, PackedSplit], run
     assert set(summary) == set(TASKS)
     assert all(value is not None and np.isfinite(value) for task in summary.values() for value in task.values())
     path = tmp_path / "panel.png"
-    figures.panel({run.name: scores.examples}, {"MTI-Net": run.name}, ["seg", "depth", "normals"], path, classes_of("nyud"))
+    shown, tasks = {run.name: scores.examples}, ["seg", "depth", "normals"]
+    figures.panel(shown, {"MTI-Net": run.name}, tasks, path, classes_of("nyud"))
     picture = np.asarray(Image.open(path).convert("RGB"))
     assert min(picture.shape[:2]) > 200
     assert picture.std() > 20

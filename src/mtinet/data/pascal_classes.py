@@ -19,4 +19,4 @@ SPECTRUM = (
     "#449900",
 )  # fmt: skip
 
-COLOURS = {task: SPECTRUM[: len(names)] for task, names in CLASSES.items()}
+PALETTES = {task: SPECTRUM[: len(names)] for task, names in CLASSES.items()}
