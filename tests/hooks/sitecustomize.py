@@ -14,7 +14,7 @@ from typing import Any
 ROOT = Path.cwd()
 OPENED: set[str] = set()
 READ: list[tuple[Any, str]] = []
-VALIDATION = {"consistent", "_check_task", "_check_experiments", "enough_images"}
+VALIDATION = {"consistent", "_check_task", "_check_teacher", "_check_experiments", "enough_images", "budgets_fit"}
 
 
 def inside(path: object) -> str | None:

@@ -36,6 +36,7 @@ def teach(params: Params, dataset: str, task: str, folder: Path) -> None:
     split = PackedSplit(work / "packed")
     run = run_of(params, dataset, task, len(split))
     device = loop.device_of(params.compute.device)
+    loop.check(run)  # imports the network and the loss, whose code belongs to the run's origin
     origin = provenance.Origin.of(run, split, device)
     unfinished = paths.unfinished("teach", origin.key)
 
