@@ -1,7 +1,8 @@
 """The one declaration of all stages. dvc.yaml is written from it (`make pipeline`), the Snakefile loops over it.
 
-Strings may hold placeholders: `{study}` (a dataset's study), `{scale}`, and the rule's wildcards, one per
-entry of its `matrix`. Every stage item is one command; its code dependencies are read off the imports.
+Strings may hold placeholders: `{study}` (the study of the rule's dataset), `{study_nyud}` and the like (that of
+another), `{scale}`, and the rule's wildcards, one per entry of its `matrix`. Every stage item is one command; its code
+dependencies are read off the imports.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ TRAINING = ("input", "epochs", "batch_size", "lr_factor", "augmentation", "pretr
 # Imported by the name in an experiment's `backbone`. All runs depend on these, since a DVC matrix cannot vary
 # its dependencies: experiments on a further library go into a method group of their own, whose module imports
 # that library (single_task_dlv3, astmt).
+TEACHERS_METHOD = "single_task"
 BACKBONES = tuple(f"src/mtinet/models/backbones/{name}.py" for name in ("__init__", "timm", "fpn"))
 
 
@@ -117,14 +119,25 @@ def layout_module(dataset: str) -> str:
     return f"src/mtinet/data/{dataset}.py"
 
 
-def raw_folders(dataset: str) -> tuple[Path, ...]:
+def raw_folders(dataset: str, study: str = STUDY) -> tuple[Path, ...]:
     """What the stage dataset fills, folder by folder: others live beside them."""
-    return tuple(paths.raw(STUDY, dataset) / folder for folder in layout(dataset).RAW_FOLDERS)
+    return tuple(paths.raw(study, dataset) / folder for folder in layout(dataset).RAW_FOLDERS)
 
 
 def exact_folders(dataset: str) -> tuple[Path, ...]:
     """The folder of exactly known labels, where the dataset has such."""
     return (paths.exact(STUDY, dataset),) if layout(dataset).EXACT else ()
+
+
+def teacher_modules() -> tuple[str, ...]:
+    """The kinds of teachers and the network of a trained one, imported by name."""
+    kinds = (f"src/mtinet/teachers/{kind}.py" for kind in ("trained", "onnx"))
+    return (*kinds, *BACKBONES, f"src/mtinet/models/{TEACHERS_METHOD}.py")
+
+
+def teacher_losses(dataset: str) -> list[str]:
+    """The modules of the losses that the dataset's teachers learn with."""
+    return [f"src/mtinet/losses/{registry()[task].loss}.py" for task in taught(dataset)]
 
 
 def check(dataset: str) -> Rule:
@@ -136,7 +149,11 @@ def check(dataset: str) -> Rule:
         outputs=(out(paths.checked(STUDY, dataset)),),
         params=(f"{paths.PARAMS}:", "src/mtinet/tasks.yaml:"),
         code=code_of(
-            "check", layout_module(dataset), *BACKBONES, *(f"src/mtinet/models/{method}.py" for method in methods)
+            "check",
+            layout_module(dataset),
+            *BACKBONES,
+            *(f"src/mtinet/models/{method}.py" for method in methods),
+            *((*teacher_modules(), *teacher_losses(dataset)) if taught(dataset) else ()),
         ),
     )
 
@@ -156,14 +173,67 @@ def dataset_rule(dataset: str) -> Rule:
     )
 
 
+def taught(dataset: str) -> dict[str, Any]:
+    """Task -> declaration of the dataset's teachers."""
+    found: dict[str, Any] = declared().get("teachers", {}).get(dataset, {})
+    return found
+
+
+def teach(dataset: str, task: str) -> Rule:
+    """A rule per task, not a matrix: what a teacher learns from differs, and with it inputs and code."""
+    source, key = taught(dataset)[task]["trained"]["learns_from"], f"teachers.{dataset}.{task}"
+    other = source != "scenes"
+    study = f"{{study_{source}}}"
+    return Rule(
+        "teach",
+        dataset,
+        inputs=(
+            paths.checked(STUDY, dataset),
+            *((*raw_folders(source, study), paths.card(study, source)) if other else ()),
+        ),
+        outputs=(out(paths.teacher(STUDY, dataset, task)),),
+        params=(
+            *study_params(dataset),
+            *((f"study.source.{source}",) if other else ()),
+            "compute",
+            *(f"{key}.{name}" for name in ("kind", "trained", "budgets.{scale}")),
+            f"datasets.{dataset}.tasks.{task}",
+            f"src/mtinet/tasks.yaml:{task}",
+        ),
+        code=code_of(
+            "teach",
+            *({layout_module(dataset), layout_module(source)} if other else {layout_module(dataset)}),
+            *(() if other else (f"src/mtinet/data/{dataset}_scenes.py",)),
+            *BACKBONES,
+            f"src/mtinet/models/{TEACHERS_METHOD}.py",
+            f"src/mtinet/losses/{registry()[task].loss}.py",
+        ),
+        arguments=(f"--task {task}",),
+        method=task,
+        uses_gpu=True,
+        threads="compute.threads",
+    )
+
+
 def distill(dataset: str) -> Rule:
+    tasks = taught(dataset)
     return Rule(
         "distill",
         dataset,
-        inputs=(*raw_folders(dataset), paths.card(STUDY, dataset)),
+        inputs=(
+            *raw_folders(dataset),
+            paths.card(STUDY, dataset),
+            *(paths.teacher(STUDY, dataset, task) for task in tasks),
+        ),
         outputs=(out(paths.distilled(STUDY, dataset)),),
-        params=study_params(dataset),
-        code=code_of("distill", layout_module(dataset)),
+        params=(
+            *study_params(dataset),
+            *(("compute",) if tasks else ()),
+            *(f"teachers.{dataset}.{task}.{key}" for task in tasks for key in ("kind", "onnx")),
+            *(f"src/mtinet/tasks.yaml:{task}" for task in tasks),
+        ),
+        code=code_of("distill", layout_module(dataset), *(teacher_modules() if tasks else ())),
+        uses_gpu=bool(tasks),
         threads=2,
     )
 
@@ -401,7 +471,8 @@ def rules() -> list[Rule]:
     result: list[Rule] = []
     for name, experiments in declared()["experiments"].items():
         methods = list(experiments)
-        result += [check(name), dataset_rule(name), distill(name), prepare(name), blind(name)]
+        result += [check(name), dataset_rule(name), *(teach(name, task) for task in taught(name)), distill(name)]
+        result += [prepare(name), blind(name)]
         for method in methods:
             result += [train(name, method), evaluate(name, method)]
         for table_name in layouts(name):

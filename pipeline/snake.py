@@ -42,8 +42,9 @@ def study(dataset: str) -> str:
 
 
 def filled(rule: Rule, text: str) -> str:
-    """Replace {study} and {scale}; wildcards stay as Snakemake writes them."""
+    """Replace studies and {scale}; wildcards stay as Snakemake writes them."""
     wildcards = {wildcard: f"{{{wildcard}}}" for wildcard in rule.matrix}
+    wildcards |= {f"study_{name}": study(name) for name in declared()["datasets"]}
     return text.format(study=study(rule.dataset), scale=declared()["study"]["scale"], **wildcards)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.rules import ROOT, Out, Rule, rules
+from pipeline.rules import ROOT, Out, Rule, declared, rules
 
 HEADER = """\
 # Written by `make pipeline` from pipeline/rules.py: change that file, not this one (a test compares them).
@@ -21,8 +21,9 @@ def study(dataset: str) -> str:
 
 
 def filled(rule: Rule, text: str) -> str:
-    """Placeholders as DVC's interpolation: {study}, {scale} from params.yaml, wildcards from the matrix."""
+    """Placeholders as DVC's interpolation: studies and scale from params.yaml, wildcards from the matrix."""
     values = {wildcard: f"${{item.{wildcard}}}" for wildcard in rule.matrix}
+    values |= {f"study_{name}": study(name) for name in declared()["datasets"]}
     return text.format(study=study(rule.dataset), scale="${study.scale}", **values)
 
 
@@ -42,20 +43,20 @@ def parameters(rule: Rule) -> list[Any]:
     return own + [{path: names or None} for path, names in others.items()]
 
 
-def output(rule: Rule, declared: Out) -> dict[str, Any]:
+def output(rule: Rule, out: Out) -> dict[str, Any]:
     """One output with its flags."""
     flags: dict[str, Any] = {"persist": True}
-    if declared.git:
+    if out.git:
         flags["cache"] = False
-    return {filled(rule, declared.path): flags | dict(declared.plot)}
+    return {filled(rule, out.path): flags | dict(out.plot)}
 
 
 def stage(rule: Rule) -> dict[str, Any]:
     """One entry under `stages`."""
     kinds: dict[str, list[Any]] = {"outs": [], "metrics": [], "plots": []}
-    for declared in rule.outputs:
-        kind = "metrics" if declared.metric else "plots" if declared.plot else "outs"
-        kinds[kind].append(output(rule, declared))
+    for out in rule.outputs:
+        kind = "metrics" if out.metric else "plots" if out.plot else "outs"
+        kinds[kind].append(output(rule, out))
     entry: dict[str, Any] = {}
     if rule.matrix:
         entry["matrix"] = {

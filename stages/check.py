@@ -1,6 +1,6 @@
 """Check parameters and data sources before any stage touches an earlier result."""
 
-from mtinet import config, files, models, paths, stage
+from mtinet import config, files, models, paths, stage, teachers
 from mtinet.config import Params
 from mtinet.data import archives
 from mtinet.errors import UserError
@@ -8,7 +8,7 @@ from mtinet.training import tracking
 
 
 def check(params: Params, dataset: str) -> dict[str, str]:
-    """Raise UserError unless all experiments can be built and the dataset's source is there."""
+    """Raise UserError unless all experiments can be built, and the dataset's source and teachers are there."""
     if dataset not in params.datasets:
         raise UserError(f"unknown dataset '{dataset}', params.yaml declares {', '.join(params.datasets)}")
     for method, experiments in params.experiments.get(dataset, {}).items():
@@ -23,6 +23,7 @@ def check(params: Params, dataset: str) -> dict[str, str]:
     source = params.study.source[dataset]
     if source == "archive":
         archives.reachable(params.datasets[dataset].archive, dataset)
+    teachers.check(params, dataset)
     return {"dataset": dataset, "study": params.study_name(dataset), "source": source}
 
 

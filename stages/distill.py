@@ -1,10 +1,9 @@
-"""Derive the labels that the dataset's source lacks, each as the archive would store it."""
+"""Derive or have teachers predict the labels that the dataset's source lacks, each as the archive would store it."""
 
 from pathlib import Path
 
-from mtinet import config, files, paths, stage
+from mtinet import config, files, paths, stage, teachers
 from mtinet.data import labels
-from mtinet.errors import UserError
 
 
 def main() -> None:
@@ -17,12 +16,7 @@ def main() -> None:
             work.mkdir()
             card = files.read_json(paths.card(study, dataset))
             labels.derive_missing(paths.raw(study, dataset), card, work)
-            taught = labels.tasks_of(card, "taught")
-            if taught:
-                raise UserError(
-                    f"no labels for {', '.join(taught)} in {paths.raw(study, dataset)}, and no teacher to predict "
-                    f"them; set study.source.{dataset} to archive in {paths.PARAMS}: the archive has them"
-                )
+            labels.write_taught(paths.raw(study, dataset), card, work, teachers.predictor(params, dataset))
 
 
 if __name__ == "__main__":

@@ -225,10 +225,11 @@ def test_exact_labels_of_another_size_are_named(renderer, tmp_path):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch, renderer) -> Path:
-    """A folder to run stages in, with params.yaml at smoke scale and one PASCAL experiment."""
+    """A folder to run stages in, with params.yaml at smoke scale and no teachers."""
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     content["study"]["scale"] = "smoke"
     content["compute"]["threads"] = 1
+    content["teachers"] = {}
     content["scales"]["smoke"]["pascal"] |= {"batch_size": 2}
     content["scales"]["smoke"]["pascal"]["scenes"] |= {"train": 3, "val": 2, "longest": 64}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
@@ -254,7 +255,7 @@ def test_the_stages_fill_exactly_what_their_rules_declare(project, capsys, monke
     with pytest.raises(SystemExit):
         run_stage("distill")
     said = capsys.readouterr().err
-    assert "ERROR: no labels for sal, normals in data/scenes-smoke/pascal, and no teacher to predict them" in said
+    assert "ERROR: no labels for 'sal' in the rendered scenes of pascal, and no teacher to predict them" in said
     assert not paths.distilled(study, "pascal").exists()
     card = files.read_json(paths.card(study, "pascal"))
     scene = config.load().scale("pascal").scenes

@@ -103,6 +103,7 @@ def reduce(params: Any) -> None:
     """Smoke scale, one thread, four experiments: what the workflow does does not depend on their number."""
     params["study"]["scale"] = "smoke"
     params["compute"]["threads"] = 1
+    params["experiments"] = {"nyud": params["experiments"]["nyud"]}
     for experiments in params["experiments"]["nyud"].values():
         for name in [name for name in experiments if name not in KEPT]:
             del experiments[name]

@@ -17,6 +17,7 @@ Positive = Annotated[int, Field(gt=0)]
 Side = Annotated[int, Field(gt=0, multiple_of=32)]
 Pixels = Annotated[int, Field(ge=32)]
 Source = Literal["scenes", "archive"]
+SCENES = "scenes"
 
 
 class Strict(BaseModel):
@@ -151,6 +152,81 @@ class Experiment(Strict):
     options: dict[str, Any]
 
 
+class TrainedTeacher(Strict):
+    """A single-task network that the stage teach trains, on another dataset's raw labels or on pictures of its own.
+
+    learns_from: a dataset whose training images it sees, or "scenes": pictures rendered for it from `seed`.
+    """
+
+    learns_from: str
+    backbone: Annotated[str, Field(pattern=r"^[a-z0-9_]+/[\w.-]+$")]
+    lr: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0)]
+
+
+class TeachingBudget(Strict):
+    """What a trained teacher gets at one scale: `steps` at least, to whole epochs.
+
+    images, longest: number and longer side in pixels of the pictures rendered for it, where it learns from such.
+    """
+
+    images: Positive | None = None
+    longest: Pixels | None = None
+    input: InputSize
+    steps: Positive
+    batch_size: Positive
+    pretrained: str
+
+
+class PixelSize(Strict):
+    height: Positive
+    width: Positive
+
+
+class OnnxTeacher(Strict):
+    """A network in an ONNX file: float32 [1, 3, height, width] to [1, C, h, w].
+
+    file: its path with "#sha256=<digest>" behind. mean, std: of the channels in 0..1, in the order of `colours`.
+    output: its name, None for the first. activation: what turns the output into a probability, or ("centred", 2x - 1)
+    vectors stored in 0..1 into vectors. channels: those of the output, from 0, that are x (right), y (up) and z
+    (towards the viewer) of a normal in camera coordinates, each with its sign; of saliency the one channel.
+    """
+
+    file: str
+    input: PixelSize
+    colours: Literal["rgb", "bgr"]
+    mean: Annotated[list[float], Field(min_length=3, max_length=3)]
+    std: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=3, max_length=3)]
+    output: str | None
+    activation: Literal["none", "sigmoid", "softmax", "centred"]
+    channels: Annotated[list[Annotated[str, Field(pattern=r"^[+-]\d+$")]], Field(min_length=1)]
+
+
+class Teacher(Strict):
+    """What predicts a task's labels where the source lacks them; see `teachers` in params.yaml."""
+
+    kind: Literal["trained", "onnx"]
+    trained: TrainedTeacher
+    budgets: dict[str, TeachingBudget]
+    onnx: OnnxTeacher | None
+
+    @model_validator(mode="after")
+    def budgets_fit(self) -> Teacher:
+        """Pictures are sized exactly where they are rendered, and make one batch at least."""
+        renders = self.trained.learns_from == SCENES
+        for scale, budget in self.budgets.items():
+            given = [name for name in ("images", "longest") if getattr(budget, name) is not None]
+            if given != (["images", "longest"] if renders else []):
+                wanted = "images and longest, the pictures to render" if renders else "neither images nor longest"
+                raise ValueError(f"budgets.{scale}: found {given}, expected {wanted}")
+            if budget.images is not None and budget.batch_size > budget.images:
+                raise ValueError(f"budgets.{scale}: batch_size {budget.batch_size} exceeds images {budget.images}")
+        if self.kind == "onnx" and self.onnx is None:
+            raise ValueError("kind is onnx, but its section 'onnx' is null: declare the file there")
+        return self
+
+
 class Params(Strict):
     """The whole of params.yaml."""
 
@@ -159,6 +235,7 @@ class Params(Strict):
     compute: Compute
     scales: dict[str, dict[str, Scale]]
     datasets: dict[str, Dataset]
+    teachers: dict[str, dict[str, Teacher]] = {}
     experiments: dict[str, dict[str, dict[str, Experiment]]]
 
     @model_validator(mode="after")
@@ -173,6 +250,11 @@ class Params(Strict):
                 self._check_task(f"datasets.{dataset}.tasks", dataset, name)
             if "edge" in self.datasets[dataset].tasks and not self.datasets[dataset].edges:
                 raise ValueError(f"datasets.{dataset}: lacks 'edges', how its task 'edge' is scored")
+        for dataset, teachers in self.teachers.items():
+            known("teachers", dataset, self.datasets)
+            for name, teacher in teachers.items():
+                known(f"teachers.{dataset}", name, self.datasets[dataset].tasks)
+                self._check_teacher(f"teachers.{dataset}.{name}", dataset, name, teacher)
         for dataset, methods in self.experiments.items():
             known("experiments", dataset, self.datasets)
             self._check_experiments(dataset, methods)
@@ -186,6 +268,22 @@ class Params(Strict):
         if (classes is None) != (registry()[name].channels is not None):
             verb = "lacks" if classes is None else "has no use for"
             raise ValueError(f"{where}.{name}: {verb} 'classes', the number of its labels")
+
+    def _check_teacher(self, where: str, dataset: str, task: str, teacher: Teacher) -> None:
+        """It has a budget at every scale, labels to learn from, and sees none of the pictures that are scored."""
+        for scale in self.scales:
+            known(f"{where}.budgets", scale, teacher.budgets, "an entry for")
+        learnt = teacher.trained.learns_from
+        if learnt != SCENES:
+            others = {name: found.tasks for name, found in self.datasets.items() if name != dataset}
+            known(f"{where}.trained.learns_from", learnt, [*others, SCENES])
+            known(f"{where}.trained.learns_from: {learnt}", task, others[learnt], "the task")
+        for scale, sets in self.scales.items():
+            if learnt == SCENES and sets[dataset].scenes.seed == teacher.trained.seed:
+                raise ValueError(
+                    f"{where}.trained.seed: {teacher.trained.seed} is also that of scales.{scale}.{dataset}.scenes,"
+                    " whose pictures the teacher must not learn from; choose another"
+                )
 
     def _check_experiments(self, dataset: str, methods: dict[str, dict[str, Experiment]]) -> None:
         seen: dict[str, str] = {}

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from mtinet.errors import UserError
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -95,6 +97,25 @@ def digest_of_file(path: Path) -> str:
     """SHA-256 of a file's content."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def verified(named: str, key: str, expected: str) -> Path:
+    """The file of "path#sha256=0123..", whose content is seen to have that digest.
+
+    The digest is required, so that a file with other content is another parameter. UserError names `key`, where it
+    is declared; `expected` says what it should be when there is no file.
+    """
+    name, _, wanted = named.partition("#sha256=")
+    if not Path(name).is_file():
+        raise UserError(f"{key}: found '{name}', expected {expected}")
+    found = digest_of_file(Path(name))
+    if found != wanted:
+        due = f"SHA-256 {wanted}" if wanted else "its SHA-256 behind its name"
+        raise UserError(
+            f"{key}: {name} has SHA-256 {found}, expected {due}; if it is the file you mean, write"
+            f" '{name}#sha256={found}'"
+        )
+    return Path(name)
 
 
 def digest_of_files(files: Iterable[Path], root: Path) -> str:

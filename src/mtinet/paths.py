@@ -31,6 +31,11 @@ def card(study: str, dataset: str) -> Path:
     return Path("data") / study / f"{dataset}-card.json"
 
 
+def teacher(study: str, dataset: str, task: str) -> Path:
+    """The teacher of a task: its manifest, and its weights where the stage teach trained it."""
+    return Path("runs") / study / f"{dataset}-teachers" / task
+
+
 def distilled(study: str, dataset: str) -> Path:
     """Labels derived where the source lacks them, one folder per task."""
     return Path("data") / study / f"{dataset}-distilled"

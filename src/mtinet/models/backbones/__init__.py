@@ -13,15 +13,14 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from mtinet import files
 from mtinet.errors import UserError
-from mtinet.files import digest_of_file
 from mtinet.models.heads import Decoder
 
 Fusion = Literal["nearest", "bilinear"]
@@ -72,23 +71,10 @@ def check(name: str, pretrained: str, fusion: Fusion, strides: Sequence[int] | N
 
 
 def verified(pretrained: str) -> str:
-    """`pretrained` as none, hub or a path, whose file has the SHA-256 named behind it: "x.pth#sha256=0123..".
-
-    The digest is required, so that a file with other content is another parameter and means another run.
-    """
+    """`pretrained` as none, hub or a path, whose file has the SHA-256 named behind it: "x.pth#sha256=0123.."."""
     if pretrained in ("none", "hub"):
         return pretrained
-    path, _, expected = pretrained.partition("#sha256=")
-    if not Path(path).is_file():
-        raise UserError(f"pretrained: found '{path}', expected none, hub or a state dict's file")
-    found = digest_of_file(Path(path))
-    if found != expected:
-        wanted = f"SHA-256 {expected}" if expected else "its SHA-256 behind its name"
-        raise UserError(
-            f"pretrained: {path} has SHA-256 {found}, expected {wanted}; if it is the file you mean, write"
-            f" '{path}#sha256={found}'"
-        )
-    return path
+    return str(files.verified(pretrained, "pretrained", "none, hub or a state dict's file"))
 
 
 def library_module(library: str) -> ModuleType:
