@@ -357,9 +357,14 @@ def track(dataset: str) -> Rule:
     )
 
 
-def table(dataset: str) -> Rule:
+def table_names(dataset: str) -> tuple[str, ...]:
+    """The tables of the dataset's experiments."""
     layouts = files.read_yaml(ROOT / "pipeline/tables.yaml")
-    names = tuple(name for name, layout in layouts.items() if layout["dataset"] == dataset)
+    return tuple(name for name, layout in layouts.items() if layout["dataset"] == dataset)
+
+
+def table(dataset: str) -> Rule:
+    names = table_names(dataset)
     return Rule(
         "table",
         dataset,
@@ -405,8 +410,7 @@ def figure(dataset: str) -> Rule:
 
 
 def report(dataset: str) -> Rule:
-    layouts = files.read_yaml(ROOT / "pipeline/tables.yaml")
-    names = [name for name, layout in layouts.items() if layout["dataset"] == dataset]
+    names = table_names(dataset)
     return Rule(
         "report",
         dataset,
@@ -441,5 +445,6 @@ def rules() -> list[Rule]:
         result += [prepare(name), blind(name)]
         for method in methods:
             result += [train(name, method), evaluate(name, method)]
-        result += [compare(name), track(name), table(name), figure(name), report(name)]
+        result += [compare(name), track(name)]
+        result += [table(name), figure(name), report(name)] if table_names(name) else []
     return result

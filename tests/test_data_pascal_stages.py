@@ -264,7 +264,7 @@ def test_the_stages_fill_exactly_what_their_rules_declare(project, capsys, monke
     )  # fmt: skip
     run_stage("prepare")
     train, val = (PackedSplit(paths.packed(study, "pascal", split)) for split in layouts.SPLITS)
-    assert (train.labels, val.labels) == (tuple(TASKS), (*TASKS, "sal_exact", "normals_exact"))
+    assert (train.labels, val.labels) == (tuple(TASKS), (*TASKS, "sal_exact", "normals_exact", "edge_scored"))
     assert (len(train), len(val)) == (3, 2)
 
 
@@ -282,7 +282,7 @@ def test_an_archive_goes_the_same_way_without_exact_labels(project, monkeypatch,
     study = "archive-smoke"
     assert not list(paths.distilled(study, "pascal").iterdir())
     val = PackedSplit(paths.packed(study, "pascal", "val"))
-    assert val.labels == tuple(TASKS)
+    assert val.labels == (*TASKS, "edge_scored")
     for index, name in enumerate(val.ids):
         for task in TASKS:
             expected = pascal.read_label(source, task, name, val.shapes[index])
