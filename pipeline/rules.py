@@ -477,5 +477,6 @@ def rules() -> list[Rule]:
             result += [train(name, method), evaluate(name, method)]
         for table_name in layouts(name):
             result += [compare(name, table_name), table(name, table_name)]
-        result += [track(name), figure(name), report(name)]
+        result += [track(name)]
+        result += [figure(name), report(name)] if layouts(name) else []
     return result

@@ -42,11 +42,13 @@ def load(teacher: Teacher, task: str, folder: Path, compute: Compute) -> Predict
     checkpoints.load_weights(folder / WEIGHTS, net)
     torch.set_num_threads(compute.threads)
     device = loop.device_of(compute.device)
-    net = net.to(device).eval()
+    # As in training: faster on a CPU.
+    net = net.to(device).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     size = (made_of["scale"]["input"]["height"], made_of["scale"]["input"]["width"])
 
     def predict(image: NDArray[np.uint8]) -> NDArray[Any]:
         prepared = torch.from_numpy(transforms.prepare_image(image, size))[None].to(device)
+        prepared = prepared.contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
             found = outputs.activate(task, net(prepared).final[task])
         return outputs.at_size(task, found, (image.shape[0], image.shape[1]))
