@@ -13,7 +13,9 @@ from typing import Any
 from snakemake.io import ancient, directory
 
 from mtinet import files
-from pipeline.rules import ROOT, Rule, declared, rules
+from pipeline.dependencies import ROOT, declared
+from pipeline.rule import Rule
+from pipeline.rules import rules
 
 LOCAL_STAGES = ("check", "compare", "track", "table", "figure", "report")  # seconds of work: not worth a cluster's job
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import yaml
 
-from pipeline.rules import ROOT, Out, Rule, declared, rules
+from pipeline.dependencies import ROOT, declared
+from pipeline.rule import Out, Rule
+from pipeline.rules import rules
 
 HEADER = """\
 # Written by `make pipeline` from pipeline/rules.py: change that file, not this one (a test compares them).

@@ -15,8 +15,9 @@ from mtinet import files, models
 from mtinet.config import Params
 from mtinet.tasks import registry
 from pipeline import write_dvc
+from pipeline.dependencies import BACKBONES, ROOT
 from pipeline.imports import imported_files
-from pipeline.rules import BACKBONES, ROOT, rules
+from pipeline.rules import rules
 
 pytestmark = pytest.mark.orchestrator
 

@@ -1,0 +1,119 @@
+"""What stages depend on: code read off their imports, entries of params.yaml, of the task registry and of tables."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mtinet import files, paths
+from mtinet.data.layouts import layout
+from mtinet.tasks import registry
+from pipeline.imports import imported_files
+
+ROOT = Path(__file__).resolve().parents[1]
+STUDY = "{study}"
+
+TEACHERS_METHOD = "single_task"
+# Imported by the name in an experiment's `backbone`. All runs depend on these, since a DVC matrix cannot vary
+# its dependencies: experiments on a further library go into a method group of their own, whose module imports
+# that library (single_task_dlv3, astmt).
+BACKBONES = tuple(f"src/mtinet/models/backbones/{name}.py" for name in ("__init__", "timm", "fpn"))
+
+
+def code_of(stage: str, *by_name: str) -> tuple[str, ...]:
+    """The project files that a stage imports, and those that it imports by name, with what they import."""
+    return tuple(imported_files(ROOT, [f"stages/{stage}.py", *by_name]))
+
+
+@cache
+def declared() -> dict[str, Any]:
+    """params.yaml as plain data."""
+    content: dict[str, Any] = files.read_yaml(ROOT / paths.PARAMS)
+    return content
+
+
+def task_entries(dataset: str) -> tuple[str, ...]:
+    """The entries of the task registry that stages of `dataset` depend on: its own tasks'."""
+    return tuple(f"src/mtinet/tasks.yaml:{name}" for name in declared()["datasets"][dataset]["tasks"])
+
+
+def metric_modules(dataset: str) -> list[str]:
+    """The modules that turn predictions into statistics, imported by the name in the registry."""
+    tasks = declared()["datasets"][dataset]["tasks"]
+    return [f"src/mtinet/metrics/{registry()[name].statistics}.py" for name in tasks]
+
+
+def loss_modules(dataset: str) -> list[str]:
+    """The modules of the losses of the dataset's tasks, imported by the name in the registry."""
+    tasks = declared()["datasets"][dataset]["tasks"]
+    return [f"src/mtinet/losses/{registry()[name].loss}.py" for name in tasks]
+
+
+def metric_params(dataset: str) -> tuple[str, ...]:
+    """Sections of the dataset's entry that its metrics need, and no training does."""
+    return tuple(f"datasets.{dataset}.{key}" for key in ("edges",) if key in declared()["datasets"][dataset])
+
+
+def study_params(dataset: str) -> tuple[str, ...]:
+    return (f"study.source.{dataset}", "study.scale")
+
+
+def layout_module(dataset: str) -> str:
+    """The dataset's on-disk layout, imported by its name."""
+    return f"src/mtinet/data/{dataset}.py"
+
+
+def raw_folders(dataset: str, study: str = STUDY) -> tuple[Path, ...]:
+    """What the stage dataset fills, folder by folder: others live beside them."""
+    return tuple(paths.raw(study, dataset) / folder for folder in layout(dataset).RAW_FOLDERS)
+
+
+def exact_folders(dataset: str) -> tuple[Path, ...]:
+    """The folder of exactly known labels, where the dataset has such."""
+    return (paths.exact(STUDY, dataset),) if layout(dataset).EXACT else ()
+
+
+def taught(dataset: str) -> dict[str, Any]:
+    """Task -> declaration of the dataset's teachers."""
+    found: dict[str, Any] = declared().get("teachers", {}).get(dataset, {})
+    return found
+
+
+def teacher_modules() -> tuple[str, ...]:
+    """The kinds of teachers and the network of a trained one, imported by name."""
+    kinds = (f"src/mtinet/teachers/{kind}.py" for kind in ("trained", "onnx"))
+    return (*kinds, *BACKBONES, f"src/mtinet/models/{TEACHERS_METHOD}.py")
+
+
+def teacher_losses(dataset: str) -> list[str]:
+    """The modules of the losses that the dataset's teachers learn with."""
+    return [f"src/mtinet/losses/{registry()[task].loss}.py" for task in taught(dataset)]
+
+
+@cache
+def layouts(dataset: str) -> dict[str, Any]:
+    """The dataset's tables as pipeline/tables.yaml lays them out, in its order."""
+    content = files.read_yaml(ROOT / "pipeline/tables.yaml")
+    return {name: layout for name, layout in content.items() if layout["dataset"] == dataset}
+
+
+def shown(layout: dict[str, Any]) -> list[str]:
+    """The experiments behind a table: those of its rows, and baselines that it does not show."""
+    rows = layout["rows"]
+    names = [name for row in rows for name in (*row.get("runs", {}).values(), *([row["run"]] if "run" in row else []))]
+    return list(dict.fromkeys([*names, *layout.get("baselines", ())]))
+
+
+def shown_experiments(dataset: str, table: str) -> tuple[str, ...]:
+    """The keys in params.yaml of the declared experiments behind a table."""
+    names = shown(layouts(dataset)[table])
+    methods = declared()["experiments"][dataset]
+    return tuple(
+        f"experiments.{dataset}.{method}.{name}" for method in methods for name in methods[method] if name in names
+    )
+
+
+def folders_of(place: Path, dataset: str, table: str) -> tuple[Path, ...]:
+    """Per experiment behind a table its folder in `place`: whatever the seeds are."""
+    return tuple(place / key.rpartition(".")[2] for key in shown_experiments(dataset, table))
