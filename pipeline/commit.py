@@ -61,6 +61,9 @@ def due() -> str | None:
     """What Snakemake would still do, None when that is nothing."""
     plan = subprocess.run(["snakemake", "--cores", "1", "--dry-run"], capture_output=True, text=True, check=False)
     text = plan.stdout + plan.stderr
+    if "missing provenance" in text:
+        # Results that Snakemake did not make: it knows their times alone, not the parameters behind them.
+        return "it has no record of how some results were made; only its own runs can be taken into DVC"
     if plan.returncode == 0 and "Nothing to be done" in text:
         return None
     return "\n".join(text.strip().splitlines()[-30:])

@@ -159,7 +159,7 @@ def test_folders_and_lists_that_make_no_sense(folders: tuple[Path, Path], tmp_pa
     (tmp_path / "empty").mkdir()
     for arguments, message in (
         ([predictions, tmp_path / "nowhere"], "no such folder"),
-        ([predictions, tmp_path / "empty"], "no ground truth"),
+        ([predictions, tmp_path / "empty"], "no image to score"),
         ([predictions, truths, "--list", given], "a named twice"),
         ([predictions, truths, "--list", tmp_path / "none.txt"], "one image name per line"),
         ([twice, truths], "both b.npy and b.png"),
@@ -169,3 +169,47 @@ def test_folders_and_lists_that_make_no_sense(folders: tuple[Path, Path], tmp_pa
         error = capsys.readouterr().err
         assert message in error
         assert error.count("\n") == 1
+
+
+def hostile_npy(path: Path) -> None:
+    """A header that promises far more than there is."""
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (900000, 900000, 900), }"
+    padded = header + b" " * (118 - len(header) % 128 % 118) + b"\n"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(padded).to_bytes(2, "little") + padded)
+
+
+def several_arrays(path: Path) -> None:
+    with path.open("wb") as stream:
+        np.savez(stream, a=np.zeros((3, 3)), b=np.ones((3, 3)))
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("x.npy", lambda path: path.write_bytes(b"PK\x03\x04garbage")),
+        ("x.npy", hostile_npy),
+        ("x.npy", several_arrays),
+        ("x.npy", lambda path: np.save(path, np.full((3, 3), "a"))),
+        ("x.mat", lambda path: savemat(path, {"groundTruth": np.zeros((3, 3))})),
+        ("x.mat", lambda path: savemat(path, {"groundTruth": np.zeros((1, 0))})),
+    ],
+)
+def test_a_hostile_truth_is_one_line_and_hides_no_other_file(tmp_path: Path, capsys, name: str, write) -> None:
+    predictions, truths = tmp_path / "p", tmp_path / "g"
+    predictions.mkdir(), truths.mkdir()
+    np.save(predictions / "x.npy", np.full((3, 3), np.nan))
+    write(truths / name)
+    np.save(truths / "y.npy", np.full((3, 3), 7))
+    assert main([str(predictions), str(truths), "--workers", "1"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    found = sorted(line.split(": ")[1] for line in lines)
+    assert found == sorted(map(str, (predictions / "x.npy", predictions / "y", truths / name, truths / "y.npy"))), lines
+
+
+@pytest.mark.parametrize("option", ["--output", "--counts"])
+def test_a_result_that_cannot_be_written_is_said_before_counting(tmp_path: Path, capsys, option: str) -> None:
+    assert main([str(tmp_path / "no"), str(tmp_path / "no"), option, str(tmp_path)]) == 1
+    assert "cannot be written (is a folder)" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert main([str(tmp_path / "no"), str(tmp_path / "no"), option, str(tmp_path / "file" / "x")]) == 1
+    assert "cannot be written" in capsys.readouterr().err

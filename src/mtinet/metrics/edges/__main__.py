@@ -58,6 +58,8 @@ def main(given: list[str] | None = None) -> int:
 
 def score(options: argparse.Namespace) -> None:
     """Count, summarize, print and write."""
+    for path in filter(None, (options.output, options.counts)):
+        check_writable(path)
     names, counts = counted(options)
     thresholds = protocol(options.protocol).thresholds
     scores = summarize(counts, thresholds, options.flavour)
@@ -71,6 +73,18 @@ def score(options: argparse.Namespace) -> None:
     if options.counts:
         with files.replacing(options.counts) as temporary, temporary.open("wb") as stream:
             np.savez_compressed(stream, ids=np.array(names), counts=counts, thresholds=thresholds)
+
+
+def check_writable(path: Path) -> None:
+    """Raise UserError now, not after hours of counting, where a result could not be written."""
+    try:
+        with files.replacing(path.with_name(f"{path.name}.test")) as temporary:
+            temporary.touch()
+        path.with_name(f"{path.name}.test").unlink()
+        if path.is_dir():
+            raise IsADirectoryError(0, "is a folder")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error}), expected the name of a file") from None
 
 
 def counted(options: argparse.Namespace) -> tuple[list[str], np.ndarray]:
@@ -96,9 +110,10 @@ def listed(path: Path | None) -> list[str] | None:
     if path is None:
         return None
     try:
-        names = path.read_text().split()
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}, expected a file with one image name per line") from None
+        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: {reason}, expected a text file with one image name per line") from None
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise UserError(f"{path}: {', '.join(twice[:3])} named twice, expected every image once")

@@ -28,6 +28,9 @@ class Pair:
     truth: Path
 
 
+Files = tuple[Path | None, Path | None]  # prediction and truth of one image
+
+
 def count_folder(
     predictions: Path,
     truths: Path,
@@ -47,24 +50,26 @@ def count_folder(
     """
     steps = protocol(protocol_name)
     names = list(ids) if ids is not None else sorted(files_by_name(truths, reading.TRUTHS))
-    pairs, problems = found_pairs(predictions, truths, names)
-    problems += filter(None, mapped(partial(problem_of, labels=labels), pairs, workers, progress))
+    everything, problems = found_files(predictions, truths, names)
+    found = mapped(partial(problems_of, labels=labels), everything, workers, progress)
+    problems += [line for lines in found for line in lines]
     if problems:
         raise UserError("\n".join(problems))
+    pairs = [Pair(prediction, truth) for prediction, truth in everything if prediction and truth]
     count = partial(counts_of, protocol_name=steps.name, max_dist=max_dist, labels=labels)
     return names, np.stack(list(mapped(count, pairs, workers, progress)))
 
 
-def found_pairs(predictions: Path, truths: Path, names: Sequence[str]) -> tuple[list[Pair], list[str]]:
-    """The files of every name, and a line for each that is missing; UserError without any name."""
+def found_files(predictions: Path, truths: Path, names: Sequence[str]) -> tuple[list[Files], list[str]]:
+    """Both files of every name, None for one that is missing, and a line for each such; UserError without a name."""
     have, need = files_by_name(predictions, reading.PREDICTIONS), files_by_name(truths, reading.TRUTHS)
     if not names:
-        raise UserError(f"{truths}: no ground truth, expected files *{', *'.join(reading.TRUTHS)}")
+        raise UserError(f"{truths}: no image to score, expected files *{', *'.join(reading.TRUTHS)} or names in --list")
     problems = []
     for folder, files, suffixes in ((predictions, have, reading.PREDICTIONS), (truths, need, reading.TRUTHS)):
         wanted = "".join(suffixes[:1]) if len(suffixes) == 1 else f"{{{','.join(suffixes)}}}"
         problems += [f"{folder / name}: missing, expected {name}{wanted}" for name in names if name not in files]
-    return [Pair(have[name], need[name]) for name in names if name in have and name in need], problems
+    return [(have.get(name), need.get(name)) for name in names], problems
 
 
 def files_by_name(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
@@ -78,14 +83,23 @@ def files_by_name(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     return files
 
 
-def problem_of(pair: Pair, *, labels: bool) -> str | None:
-    """What is wrong with an image's files, in one line."""
-    try:
-        prediction = reading.read_prediction(pair.prediction)
-        reading.check_sizes(prediction, reading.read_truth(pair.truth, labels=labels), pair.prediction, pair.truth)
-    except UserError as error:
-        return str(error)
-    return None
+def problems_of(files: Files, *, labels: bool) -> list[str]:
+    """What is wrong with an image's files: a line for each bad one, and one where their sizes differ."""
+    problems: list[str] = []
+
+    def attempt(read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except UserError as error:
+            problems.append(str(error))
+            return None
+
+    path, truth_path = files
+    prediction = attempt(lambda: reading.read_prediction(path)) if path else None
+    truth = attempt(lambda: reading.read_truth(truth_path, labels=labels)) if truth_path else None
+    if path and truth_path and prediction is not None and truth is not None:
+        attempt(lambda: reading.check_sizes(prediction, truth, path, truth_path))
+    return problems
 
 
 def counts_of(pair: Pair, *, protocol_name: str, max_dist: float, labels: bool) -> NDArray[np.int64]:
@@ -95,7 +109,7 @@ def counts_of(pair: Pair, *, protocol_name: str, max_dist: float, labels: bool) 
 
 
 def mapped(
-    function: Callable[[Pair], Any], pairs: Sequence[Pair], workers: int, progress: Progress | None
+    function: Callable[[Any], Any], pairs: Sequence[Any], workers: int, progress: Progress | None
 ) -> Iterator[Any]:
     """`function` of every pair, in order, by `workers` processes (1: this one)."""
     if workers == 1 or len(pairs) < 2:

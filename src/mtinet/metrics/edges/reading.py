@@ -44,11 +44,8 @@ def read_truth(path: Path, *, labels: bool = False) -> Truth:
     )
     if labels:
         return named(path, array)
-    if (
-        array.ndim != 2
-        or not np.isin(array, (0, array.max(initial=1))).all()
-        or array.max(initial=0) not in (0, 1, 255)
-    ):
+    numbers = array.ndim == 2 and array.dtype.kind in "buif"
+    if not numbers or not (np.isin(array, (0, 1)).all() or np.isin(array, (0, 255)).all()):
         raise UserError(f"{path}: no boundary map, expected [H, W] with 0 and 1 (or 255); label maps need --labels")
     return thin(array)
 
@@ -61,16 +58,20 @@ def read_png(path: Path, meaning: str, modes: Sequence[str]) -> NDArray:
                 kind = "16 bits" if image.mode.startswith("I") else f"mode {image.mode}"
                 raise UserError(f"{path}: PNG of {kind}, expected 8-bit greyscale with {meaning}")
             return np.asarray(image).astype(np.uint8)
-    except (OSError, SyntaxError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # Pillow raises whatever a damaged or hostile file leads it to
         raise unreadable(path, error) from None
 
 
 def read_npy(path: Path) -> NDArray:
     """An array from a .npy file."""
     try:
-        array: NDArray = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        array = np.load(path, allow_pickle=False)
+    except Exception as error:  # numpy too, MemoryError for a header that lies included
         raise unreadable(path, error) from None
+    if not isinstance(array, np.ndarray):
+        raise UserError(f"{path}: holds several arrays, expected one as np.save writes it")
     return array
 
 
@@ -83,7 +84,13 @@ def read_mat(path: Path) -> Truth:
     if "LabelMap" in content:
         return named(path, content["LabelMap"])
     if "groundTruth" in content:
-        return [entry["Boundaries"][0, 0] != 0 for entry in content["groundTruth"].ravel()]
+        try:
+            maps = [np.asarray(entry["Boundaries"][0, 0] != 0) for entry in content["groundTruth"].ravel()]
+        except (IndexError, KeyError, ValueError, TypeError) as error:
+            raise unreadable(path, error) from None
+        if not maps or any(boundaries.ndim != 2 for boundaries in maps):
+            raise UserError(f"{path}: groundTruth has no boundary maps, expected one [H, W] per annotator")
+        return maps
     keys = [key for key in content if not key.startswith("__")]
     raise UserError(f"{path}: keys {keys}, expected LabelMap (PASCAL-Context) or groundTruth (BSDS500)")
 
