@@ -33,7 +33,7 @@ from pipeline.dependencies import (
 from pipeline.rule import Rule, out
 
 FIGURES = ("curves", "panel")
-TRAINING = ("input", "epochs", "batch_size", "lr_factor", "augmentation", "pretrained")
+TRAINING = ("input", "epochs", "epochs_of", "batch_size", "lr_factor", "augmentation", "pretrained")
 
 
 def check(dataset: str) -> Rule:
@@ -313,7 +313,7 @@ def report(dataset: str) -> Rule:
             paths.blind(STUDY, dataset),
             paths.manifests_folder(STUDY, dataset),
         ),
-        outputs=(out(paths.page(STUDY)),),
+        outputs=(out(paths.page(STUDY, dataset)),),
         params=(
             *study_params(dataset),
             "compute",

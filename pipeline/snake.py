@@ -141,5 +141,5 @@ def snake_rule(rule: Rule, everything: list[str]) -> SnakeRule:
 DECLARED = rules()
 EVERYTHING = [path for rule in DECLARED for path in written_files(rule)]
 RULES = [snake_rule(rule, EVERYTHING) for rule in DECLARED]
-TARGETS = [path for rule in DECLARED if rule.stage in ("track", "table", "report") for path in written_files(rule)]
+TARGETS = [path for rule in DECLARED if rule.stage in ("blind", "track", "table", "report") for path in written_files(rule)]
 CHECKS = [rule.command for rule in DECLARED if rule.stage == "check"]

@@ -37,7 +37,7 @@ def main() -> None:
     dataset = stage.arguments(__doc__, "dataset").dataset
     with stage.reporting_errors():
         params = config.load()
-        target = paths.page(params.study_name(dataset))
+        target = paths.page(params.study_name(dataset), dataset)
         with stage.reporting_errors(cached=[target]):
             files.write_text(target, rendered(params, dataset))
             print(f"Report: {target.absolute()}")

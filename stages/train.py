@@ -21,7 +21,7 @@ def train(run: Run, device_name: str) -> None:
 
     def report(row: dict[str, float]) -> None:
         print(
-            f"{run.name} seed {run.seed}: epoch {row['epoch']}/{run.scale.epochs}, loss {row['loss']:.4f}", flush=True
+            f"{run.name} seed {run.seed}: epoch {row['epoch']}/{run.epochs}, loss {row['loss']:.4f}", flush=True
         )
         tracker.log(tracking.curve(row), int(row["steps"]))
 

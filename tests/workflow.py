@@ -103,11 +103,14 @@ def reduce(params: Any) -> None:
     """Smoke scale, one thread, four experiments: what the workflow does does not depend on their number."""
     params["study"]["scale"] = "smoke"
     params["compute"]["threads"] = 1
-    params["experiments"] = {"nyud": params["experiments"]["nyud"]}
-    for experiments in params["experiments"]["nyud"].values():
-        for name in [name for name in experiments if name not in KEPT]:
-            del experiments[name]
-    del params["experiments"]["nyud"]["pad_net"]
+    methods = params["experiments"]["nyud"]
+    kept = {
+        method: {name: entry for name, entry in experiments.items() if name in KEPT}
+        for method, experiments in methods.items()
+    }
+    params["experiments"] = {"nyud": {method: experiments for method, experiments in kept.items() if experiments}}
+    for scale in params["scales"].values():
+        scale["nyud"]["epochs_of"] = {}
 
 
 def stages_run(output: str) -> set[str]:

@@ -91,6 +91,7 @@ class Scale(Strict):
     scenes: SceneSet
     input: InputSize
     epochs: Positive
+    epochs_of: dict[str, Positive]
     batch_size: Positive
     lr_factor: Annotated[float, Field(gt=0)]
     augmentation: Augmentation
@@ -102,6 +103,10 @@ class Scale(Strict):
         if self.batch_size > self.scenes.train:
             raise ValueError(f"batch_size: found {self.batch_size}, expected at most scenes.train, {self.scenes.train}")
         return self
+
+    def epochs_for(self, backbone: str) -> int:
+        """Epochs that experiments on `backbone` get: their own number where `epochs_of` gives one."""
+        return self.epochs_of.get(backbone, self.epochs)
 
     def pretrained_for(self, backbone: str) -> str:
         """ImageNet weights of `backbone`: none, hub, or path and digest of a state dict."""
@@ -258,6 +263,10 @@ class Params(Strict):
         for dataset, methods in self.experiments.items():
             known("experiments", dataset, self.datasets)
             self._check_experiments(dataset, methods)
+            backbones = {experiment.backbone for group in methods.values() for experiment in group.values()}
+            for scale, sets in self.scales.items():
+                for name in sets[dataset].epochs_of:
+                    known(f"scales.{scale}.{dataset}.epochs_of", name, sorted(backbones))
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds: {self.seeds} names a seed twice")
         return self

@@ -136,9 +136,9 @@ def figure(study: str, name: str, suffix: str) -> Path:
     return report(study) / "figures" / f"{name}.{suffix}"
 
 
-def page(study: str) -> Path:
-    """The study's self-contained HTML page."""
-    return report(study) / "index.html"
+def page(study: str, dataset: str) -> Path:
+    """The self-contained HTML page of a dataset's study."""
+    return report(study) / f"{dataset}.html"
 
 
 def unfinished(stage: str, key: str) -> Path:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtinet.config import Params
+from mtinet.config import Params, Scale
 
-SOURCES = {"scenes": "rendered rooms", "archive": "the real data"}
+SOURCES = {"scenes": "rendered here", "archive": "the real data"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Conditions:
             scale=params.study.scale,
             pretrained=tuple(sorted({scale.pretrained_for(backbone) for backbone in backbones})),
             device=together(runs, "device") or f"{params.compute.device}, as asked for",
-            detail=f"{images}{size}, {scale.epochs} epochs, batch {scale.batch_size}",
+            detail=f"{images}{size}, {duration(scale, backbones)}, batch {scale.batch_size}",
             machine=machine(runs),
             seeds=tuple(params.seeds),
         )
@@ -83,6 +83,13 @@ class Conditions:
         if not self.comparable:
             verdict = f"NOT comparable with the paper's numbers: {', '.join(self.obstacles())}"
         return f"{'; '.join(parts)}. {verdict}."
+
+
+def duration(scale: Scale, backbones: Iterable[str]) -> str:
+    """Epochs in words; backbones that get another number are named."""
+    others = {name: count for name, count in scale.epochs_of.items() if name in backbones and count != scale.epochs}
+    words = ", ".join(f"{count} on {name}" for name, count in others.items())
+    return f"{scale.epochs} epoch{'' if scale.epochs == 1 else 's'}" + (f" ({words})" if words else "")
 
 
 def pretraining(choice: str) -> str:

@@ -102,6 +102,7 @@ def training_of(budget: TeachingBudget, images: int) -> dict[str, Any]:
     return {
         "input": budget.input,
         "epochs": math.ceil(budget.steps / (images // budget.batch_size)),
+        "epochs_of": {},
         "batch_size": budget.batch_size,
         "lr_factor": 1.0,
         "augmentation": AUGMENTATION,

@@ -109,7 +109,7 @@ def train(
     for row in history:
         on_epoch(row)
     saved = time.monotonic()
-    for number in range(len(history), run.scale.epochs):
+    for number in range(len(history), run.epochs):
         history.append(train_epoch(run, split, procedure, optimizer, number, device))
         on_epoch(history[-1])
         if time.monotonic() - saved > CHECKPOINT_EVERY_SECONDS:
@@ -147,7 +147,7 @@ def train_epoch(
     steps = batches.steps_per_epoch(run, len(split))
     sums: dict[str, float] = {}
     for index, batch in enumerate(batches.epoch(run, split, number)):
-        progress = Progress(number, run.scale.epochs, number * steps + index, run.scale.epochs * steps)
+        progress = Progress(number, run.epochs, number * steps + index, run.epochs * steps)
         rate = procedure.learning_rate(run.learning_rate, progress)
         for group in optimizer.param_groups:
             group["lr"] = rate * group["lr_factor"]

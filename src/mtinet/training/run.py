@@ -55,6 +55,11 @@ class Run:
         return self.experiment.lr * self.scale.lr_factor
 
     @property
+    def epochs(self) -> int:
+        """How often the training images are seen."""
+        return self.scale.epochs_for(self.experiment.backbone)
+
+    @property
     def pretrained(self) -> str:
         """ImageNet weights of the backbone: none, hub, or path and digest of a state dict."""
         return self.scale.pretrained_for(self.experiment.backbone)
@@ -66,7 +71,8 @@ class Run:
 
     def config(self) -> dict[str, Any]:
         """Everything in params.yaml that determines the result, as plain data."""
-        scale = self.scale.model_dump(exclude={"scenes"}, exclude_none=True) | {"pretrained": self.pretrained}
+        scale = self.scale.model_dump(exclude={"scenes", "epochs_of"}, exclude_none=True)
+        scale |= {"epochs": self.epochs, "pretrained": self.pretrained}
         return {
             "dataset": self.dataset,
             "method": self.method,
