@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make repro     set up, then regenerate every table (dvc repro)"
+	@echo "make repro     set up, then regenerate every table (dvc repro, several runs side by side)"
 	@echo "make commit    take a Snakemake run's results into DVC's cache, once they are verified"
 	@echo "make test      set up, then lint, type-check and test"
 	@echo "make pipeline  write dvc.yaml anew from pipeline/rules.py"
@@ -34,9 +34,7 @@ $(SET_UP): requirements.lock pyproject.toml
 	@touch $@
 
 repro: setup
-	dvc repro
-	@python -c 'from mtinet import config, paths; params = config.load(); \
-		[print("Report:", paths.page(params.study_name(name)).absolute()) for name in params.experiments]'
+	python -m pipeline.repro
 
 commit: setup
 	python -m pipeline.commit
