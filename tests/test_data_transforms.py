@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mtinet.data import transforms
 from mtinet.data.labels import Intrinsics, normals_from_depth
+from mtinet.data.warps import View, warp
 
 ZOOMS = [1.0, 1.2, 1.5]
 
@@ -208,3 +209,26 @@ def test_draws_are_uniform_and_repeatable():
             assert draws.count((zoom, flip)) == pytest.approx(500, abs=100)
     unflipped = [transforms.draw(np.random.default_rng([5, index]), ZOOMS, False) for index in range(3000)]
     assert unflipped == [(zoom, False) for zoom, _ in draws]  # switching flips off leaves the zooms alone
+
+
+@pytest.mark.parametrize("column", range(4, 12))
+def test_a_line_one_pixel_wide_survives_shrinking_and_invalid_pixels_stay_so(column: int) -> None:
+    label = np.zeros((64, 128), np.uint8)
+    label[:, column * 8 + 3] = 1
+    label[:16] = 255
+    image = np.zeros((64, 128, 3), np.uint8)
+    for seen in (
+        transforms.augment({"image": image, "edge": label}, (16, 32), zoom=1.0, flip=False),
+        warp({"image": image, "edge": label}, (16, 32), View()),
+    ):
+        edge = seen["edge"][0]
+        assert (edge[:4] == 255).all()
+        assert edge[4:, column * 2].all()  # the output pixel that the line runs through
+        assert edge[4:].sum() <= 12 * 2  # and one neighbour at most
+
+
+def test_only_lines_grow_when_shrunk() -> None:
+    label = np.zeros((64, 128), np.uint8)
+    label[:, 35] = 1
+    seen = transforms.augment({"image": np.zeros((64, 128, 3), np.uint8), "sal": label}, (16, 32), zoom=1.0, flip=False)
+    assert not seen["sal"].any()  # column 35 lies under no output pixel's centre

@@ -30,7 +30,7 @@ class Task:
     digits: int
     interpolation: Literal["nearest", "linear"]
     invalid: float
-    geometry: Literal["none", "depth", "normals"]
+    geometry: Literal["none", "depth", "normals", "lines"]
     draw: Literal["palette", "depth", "normals", "grey"]
 
 

@@ -17,14 +17,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mtinet.data.transforms import Sample, Size, arranged, normalise
+from mtinet.data.transforms import Sample, Size, arranged, kept_when_shrunk, normalise
 from mtinet.tasks import Task
 from mtinet.tasks import task as registered
 
 Borders = Literal["ignored", "zero"]
-
-# Threads of its own would only get in the way of training's: a warp takes a millisecond.
-cv2.setNumThreads(1)
 
 
 @dataclass(frozen=True)
@@ -63,12 +60,14 @@ def warp(sample: Sample, size: Size, view: View, borders: Borders = "ignored") -
     """
     stored: Size = sample["image"].shape[:2]
     to_source = view.to_source(stored, size)
+    across, down = steps(to_source)
     pixels, inside = nearest(to_source, stored, size)
     output = {"image": normalise(warped_image(sample["image"], size, to_source, inside))}
     for name, label in sample.items():
         if name != "image":
             task = registered(name)
-            seen = in_new_view(label.reshape(-1, *label.shape[2:])[pixels], task, view)
+            kept = kept_when_shrunk(label, task, down, across)
+            seen = in_new_view(kept.reshape(-1, *label.shape[2:])[pixels], task, view)
             seen[~inside] = task.invalid if borders == "ignored" else 0
             output[name] = arranged(seen, task)
     return output
@@ -103,7 +102,7 @@ def antialiased(image: NDArray[np.uint8], linear: NDArray[np.float64]) -> NDArra
 
     Two box filters make the triangle that Pillow's bilinear resizing has, which the images of evaluation go through.
     """
-    across, down = np.linalg.norm(linear, axis=1)
+    across, down = steps(linear)
     box = (odd(across), odd(down))
     if box == (1, 1):
         return image
@@ -114,6 +113,12 @@ def antialiased(image: NDArray[np.uint8], linear: NDArray[np.float64]) -> NDArra
 def odd(step: float) -> int:
     """The odd number nearest to `step`, at least 1."""
     return 2 * max(0, round((step - 1) / 2)) + 1
+
+
+def steps(to_source: NDArray[np.float64]) -> tuple[float, float]:
+    """How far apart, across and down in the stored image, two neighbours in the output are, in pixels."""
+    across, down = np.linalg.norm(to_source[:, :2], axis=1)
+    return float(across), float(down)
 
 
 def in_new_view(label: NDArray[Any], task: Task, view: View) -> NDArray[Any]:
