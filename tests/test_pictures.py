@@ -124,7 +124,7 @@ def test_normals_are_unit_vectors_where_something_is() -> None:
 def test_normals_agree_with_those_of_the_depth_and_face_the_viewer() -> None:
     """Cross products of back-projected neighbours of one label whose depth and normals change little."""
     medians, checked = [], 0
-    for number in range(12):
+    for number in range(20):
         scene, tracer = composed(default_rng([number, 99]))
         picture = capture(scene, tracer, 200, default_rng(number))
         shape = picture.depth.shape

@@ -185,11 +185,11 @@ class Body:
         deep = np.array([0.045, 0.062, 0.072, 0.062 + 0.05 * max(0.0, self.girth - 1), 0.066, 0.074, 0.058, 0.04, 0.03])
         spine = hips + np.outer(along, shoulders - hips)
         sizes = np.c_[wide, deep] * self.height * np.array([0.5 + 0.5 * self.girth, self.girth])
-        self.model.sweep(spine, sizes, self.wear.bottom, "torso", side=axes[:, 0], power=2.4, segments=18)
+        self.model.sweep(spine, sizes, self.wear.bottom, "torso", side=axes[:, 0], power=2.4, segments=24)
         rows = np.linspace(min(self.wear.hem, 0.3) * 1.0 - 0.1, 1.06, 9)
         shirt = np.c_[np.interp(rows, along, sizes[:, 0]), np.interp(rows, along, sizes[:, 1])] + 0.004 * self.height
         self.model.sweep(hips + np.outer(rows, shoulders - hips), shirt, self.wear.top, "torso", side=axes[:, 0],
-                         power=2.4, segments=18)  # fmt: skip
+                         power=2.4, segments=24)  # fmt: skip
 
     def skirt(self, hips: Array, knees: Array, axes: Array) -> None:
         """A cone around the legs, torso above and legs below as annotators split it."""
