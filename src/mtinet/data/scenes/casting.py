@@ -77,9 +77,18 @@ def seated(rng: Generator, seat: Model, poses: tuple[str, ...] = people.SEATED, 
     return human(rng, poses, on_ground=False).moved(placed(x, y - 0.12, top_at(seat, x, y) + HIPS, rng.normal(0, 0.08)))
 
 
+def lying_person(rng: Generator) -> Model:
+    """Someone on their back or belly, the head towards -y."""
+    upright = human(rng, ("stand", "relaxed", "akimbo", "cheer", "hold", "sit", "crouch"))
+    flat = np.array([[1.0, 0, 0, 0], [0, 0, -1.0, 0], [0, 1.0, 0, 0]])
+    return upright.moved(flat if rng.random() < 0.6 else np.diag([-1.0, 1.0, -1.0]) @ flat).standing()
+
+
 def person(rng: Generator, outdoors: bool) -> Group:
     """Someone standing, moving, sitting or riding."""
     choice = rng.random()
+    if choice < 0.1:
+        return Group([lying_person(rng)])
     if choice < 0.72:
         return Group([human(rng, people.UPRIGHT)])
     if choice < 0.82 and outdoors:

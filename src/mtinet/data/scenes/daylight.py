@@ -70,7 +70,7 @@ class Light:
 def random_sky(rng: Generator) -> Sky:
     """Blue, hazy, overcast, or at dawn and dusk in any warm or cold hue."""
     kind = rng.choice(["blue", "grey", "coloured"], p=[0.6, 0.25, 0.15])
-    value = rng.uniform(0.45, 1.2)
+    value = rng.uniform(0.4, 1.0)
     if kind == "grey":
         hue, vivid = rng.uniform(0.05, 0.7), rng.uniform(0.0, 0.12)
     elif kind == "blue":

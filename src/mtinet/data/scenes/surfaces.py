@@ -139,7 +139,7 @@ def natural(rng: Generator) -> RGB:
 def coat(rng: Generator, period: float = 0.3) -> Material:
     """Fur, wool and feathers: patched, ringed, streaked or of one colour, natural or not."""
     pattern = str(rng.choice(["fur", "pelt", "pelt", "patched", "tabby"], p=[0.25, 0.2, 0.2, 0.2, 0.15]))
-    base = natural(rng) if rng.random() < 0.85 else hue(rng, 0.5)
+    base = natural(rng) if rng.random() < 0.75 else hue(rng, 0.5)
     other = natural(rng) if pattern in ("patched", "fur") else shade(base, rng.uniform(0.25, 0.6))
     return Material(pattern, base, other, period * rng.uniform(0.6, 1.5),
                     shift=(rng.uniform(0, 30), rng.uniform(0, 30)))  # fmt: skip
@@ -147,6 +147,6 @@ def coat(rng: Generator, period: float = 0.3) -> Material:
 
 def livery(rng: Generator) -> Material:
     """Shining paint as vehicles wear it: white, black and greys, or strong colours of any hue."""
-    vivid = rng.uniform(0.5, 0.95) if rng.random() < 0.6 else rng.uniform(0.0, 0.1)
+    vivid = rng.uniform(0.5, 0.95) if rng.random() < 0.5 else rng.uniform(0.0, 0.2)
     base = colorsys.hsv_to_rgb(rng.random(), vivid, rng.uniform(0.05, 0.85))
     return Material("plain", base, shade(base, 0.6), 0.5, gloss=rng.uniform(0.2, 0.7), mirror=rng.uniform(0.0, 0.1))
