@@ -239,7 +239,8 @@ def framed(group: Group, kind: str, setting: str, rng: Generator) -> Frame:
 
 def aimed(frame: Frame, setting: str, rng: Generator) -> Optics:
     """A camera that looks at the subject, a little past it."""
-    rise = np.tan(abs(rng.normal(0.04, 0.12)))
+    steep = 0.25 if setting == "indoors" and frame.middle[2] < 0.9 else 0.04  # one looks down on tables and sofas
+    rise = np.tan(abs(rng.normal(steep, 0.12)))
     top = 2.1 if setting == "indoors" else max(2.2, 0.6 * frame.middle[2] + 1.0)
     height = float(
         np.clip(
@@ -274,7 +275,7 @@ def settle(cast: list[Group], member: Group, name: str, setting: str, place: pla
            rng: Generator) -> None:  # fmt: skip
     """Find the group a free spot in view and add it to `cast`, or leave it out."""
     low, high = member.bounds()
-    size = float(np.hypot(*(high - low)[:2])) / 2
+    size, taken = float(np.hypot(*(high - low)[:2])) / 2, [other.bounds() for other in cast]
     deep = 1.6 if setting == "indoors" else 6.0
     for _ in range(8):
         y = frame.distance * (
@@ -289,10 +290,10 @@ def settle(cast: list[Group], member: Group, name: str, setting: str, place: pla
         lift = {"air": rng.uniform(5, 30)}.get(
             setting, rng.uniform(0.5, 3) if name == "bird" and low[2] < -0.02 else 0.0
         )
-        spot = member.moved(placed(x, y, lift, 0.0))
-        hides = y < frame.distance and shaded(spot.bounds(), cast[0].bounds(cast[0].subjects)) > HIDDEN
-        if not hides and all(apart(spot.bounds(), other.bounds()) for other in cast):
-            cast.append(spot)
+        box = np.add([low, high], [x, y, lift])
+        hides = y < frame.distance and shaded(box, cast[0].bounds(cast[0].subjects)) > HIDDEN
+        if not hides and all(apart(box, other) for other in taken):
+            cast.append(member.moved(placed(x, y, lift, 0.0)))
             return
 
 

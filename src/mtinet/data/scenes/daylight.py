@@ -74,7 +74,7 @@ def random_sky(rng: Generator) -> Sky:
     if kind == "grey":
         hue, vivid = rng.uniform(0.05, 0.7), rng.uniform(0.0, 0.12)
     elif kind == "blue":
-        hue, vivid = rng.uniform(0.53, 0.64), rng.uniform(0.3, 0.8)
+        hue, vivid = rng.uniform(0.53, 0.61), rng.uniform(0.35, 0.8)
     else:
         hue, vivid = rng.uniform(-0.12, 0.15) % 1.0, rng.uniform(0.15, 0.6)
     zenith = colorsys.hsv_to_rgb(hue, vivid, value)
@@ -98,7 +98,7 @@ def daylight(rng: Generator) -> Light:
     tint = np.array([1.0, 0.93, 0.82]) ** rng.uniform(0.2, 1.5)
     sun = Lamp(towards, strength * tint, 0.01 if strength > 0.5 else 0.12, sun=True)
     mean = 0.5 * (np.array(sky.horizon) + np.array(sky.zenith))
-    return Light((sun,), rng.uniform(0.2, 0.4) * (0.6 * mean.mean() + 0.4 * mean) + 0.05, sky)
+    return Light((sun,), rng.uniform(0.28, 0.5) * (0.6 * mean.mean() + 0.4 * mean) + 0.05, sky)
 
 
 def smoothed(hits: Hits, mesh: SmoothMesh, directions: Array) -> Hits:
