@@ -18,7 +18,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from mtinet.data.scenes import annotation, saliency
-from mtinet.data.scenes.composition import SETTINGS, SHARES, composed
+from mtinet.data.scenes.composition import SETTINGS, SHARES, composed, subject
 from mtinet.data.scenes.context_classes import CONTEXT, VOC
 from mtinet.data.scenes.picture import Picture
 from mtinet.data.scenes.picture_sheet import sheet
@@ -84,6 +84,16 @@ def test_threads_of_opencv_change_nothing() -> None:
         cv2.setNumThreads(before)
 
 
+def test_more_pictures_change_no_earlier_one_and_keep_the_shares() -> None:
+    kinds = [subject(4, index) for index in range(400)]
+    assert [subject(4, index) for index in range(100)] == kinds[:100]
+    total = sum(SHARES.values())
+    for start in (0, 60, 200):
+        for name, share in SHARES.items():
+            assert abs(kinds[start : start + 200].count(name) - 200 * share / total) < 3
+    assert kinds != [subject(5, index) for index in range(400)]
+
+
 def test_shapes_types_and_ranges() -> None:
     for picture in pictures():
         height, width = picture.semseg.shape
@@ -124,7 +134,7 @@ def test_normals_are_unit_vectors_where_something_is() -> None:
 def test_normals_agree_with_those_of_the_depth_and_face_the_viewer() -> None:
     """Cross products of back-projected neighbours of one label whose depth and normals change little."""
     medians, checked = [], 0
-    for number in range(12):
+    for number in range(20):
         scene, tracer = composed(default_rng([number, 99]))
         picture = capture(scene, tracer, 200, default_rng(number))
         shape = picture.depth.shape
@@ -152,7 +162,7 @@ def test_normals_agree_with_those_of_the_depth_and_face_the_viewer() -> None:
 
 def test_parts_lie_in_the_person_and_cover_it() -> None:
     seen, people_seen = set(), 0
-    for picture in pictures():
+    for picture in [*pictures(), *(asked_for("person", k) for k in range(8))]:
         for thing in picture.objects:
             union = np.zeros_like(thing.mask)
             for name, mask in thing.parts:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
+from scipy.interpolate import PchipInterpolator
 
 from mtinet.data.scenes.geometry import Array
 from mtinet.data.scenes.materials import Material, shade
 from mtinet.data.scenes.modelling import Model, unit
-from mtinet.data.scenes.paints import BLACK, coat, hue
+from mtinet.data.scenes.paints import BLACK, hue
 from mtinet.data.scenes.people import turned
+from mtinet.data.scenes.surfaces import coat
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,14 @@ class Animal:
         foot = knee + 0.46 * length * np.array([0.0, np.sin(b), -np.cos(b)])
         upper, lower = (f"{name}uleg", f"{name}lleg") if build.split else (f"{name}leg", f"{name}leg")
         middle = (1.25 * second + 0.35 * first) / 1.4
-        self.model.limb(top, knee, first, middle, self.fur, upper, 10)
-        self.model.limb(knee, foot, middle, second, self.fur, lower, 10)
+        rump = first * (1.75 if bend < 0 else 1.3)
+        spine = top + np.outer([-0.25, 0.0, 0.35, 0.75, 1.0], knee - top)
+        sizes = np.array([[0.3, 0.5], [0.72, 1.0], [0.62, 0.86], [0.0, 0.0], [0.0, 0.0]]) * rump
+        sizes[3:] = [[0.7 * middle + 0.3 * first, 0.7 * middle + 0.3 * first], [middle, middle]]
+        self.model.sweep(spine, sizes, self.fur, upper, side=[1.0, 0, 0], segments=14)
+        hock = knee + 0.3 * (foot - knee) + np.array([0, -0.5 * middle if bend < 0 else 0, 0])
+        line = np.stack([knee - 0.1 * (foot - knee), knee, hock, foot])
+        self.model.sweep(line, [0.7 * middle, 1.08 * middle, 0.95 * second, second], self.fur, lower, segments=14)
         hoof = f"{name}{build.foot}" if build.foot else lower
         if build.foot == "pa":
             self.model.balls(
@@ -89,11 +97,14 @@ class Animal:
         build, h = self.build, self.h
         shoulder, belly, hip = np.array(build.depth) * h
         along = np.array([-0.2, -0.15, 0.0, 0.25, 0.55, 0.8, 1.0, 1.12, 1.17])
-        deep = np.array([0.1, 0.6, 1, 1, 1, 1, 1, 0.6, 0.1]) * np.interp(along, [0, 0.5, 1], [shoulder, belly, hip])
-        wide = np.array([0.1, 0.6, 0.92, 1.0, 1.05, 1.0, 0.95, 0.6, 0.1]) * build.width * h
+        deep = np.array([0.1, 0.62, 0.98, 1.06, 1, 0.94, 0.96, 0.66, 0.1])
+        deep *= np.interp(along, [0, 0.5, 1], [shoulder, belly, hip])
+        wide = np.array([0.1, 0.55, 0.86, 1.0, 1.06, 0.94, 0.92, 0.6, 0.1]) * build.width * h
         spine = front + np.outer(along, back - front)
-        spine[:, 2] -= 0.3 * (deep - np.interp(along, [0, 1], [shoulder, hip])) * (deep > 0.8 * hip)
-        self.model.sweep(spine, np.c_[wide, deep], self.fur, "torso", side=[1.0, 0, 0], segments=16)
+        spine[:, 2] -= np.array([0, 0, 0, 0.05, 0, -0.05, 0.02, 0.03, 0.05]) * shoulder
+        fine = np.linspace(-0.2, 1.17, 24)
+        spine, sizes = PchipInterpolator(along, spine)(fine), PchipInterpolator(along, np.c_[wide, deep])(fine)
+        self.model.sweep(spine, sizes, self.fur, "torso", side=[1.0, 0, 0], segments=24)
 
     def head(self, base: Array, axes: Array) -> Array:
         """Skull, muzzle, eyes and ears at the neck's end; returns the crown, where horns and manes grow."""
@@ -285,7 +296,7 @@ def finish(animal: Animal, front: Array, back: Array) -> None:
             back + np.array([0, 0.12 * h, -0.27 * h]), np.array([0.11, 0.13, 0.1]) * h, animal.fur, "torso"
         )
     if animal.model.label == "sheep":
-        count = 110
+        count = 180
         turn, along = rng.uniform(0, 2 * np.pi, count), rng.uniform(-0.14, 1.12, count)
         fade = np.sqrt(np.clip(1 - ((along - 0.5) / 0.72) ** 2, 0.02, 1))
         middles = front + np.outer(along, back - front)
@@ -294,7 +305,7 @@ def finish(animal: Animal, front: Array, back: Array) -> None:
             + np.c_[np.cos(turn) * build.width, np.zeros(count), np.sin(turn) * build.depth[1]]
             * (0.93 * h * fade)[:, None]
         )
-        sizes = h * rng.uniform(0.06, 0.11, (count, 1)) * np.ones((1, 3))
+        sizes = h * rng.uniform(0.045, 0.085, (count, 1)) * np.ones((1, 3))
         animal.model.balls(middles, sizes, animal.fur, "torso", detail=1)
 
 
@@ -308,7 +319,10 @@ def bird(rng: Generator) -> Model:
     front, up = np.array([0, np.cos(pitch), np.sin(pitch)]), np.array([0, -np.sin(pitch), np.cos(pitch)])
     along = np.array([-1.0, -0.92, -0.6, -0.2, 0.25, 0.6, 0.85, 0.95])
     around = np.array([0.02, 0.1, 0.27, 0.4, 0.44, 0.36, 0.18, 0.03])
-    model.sweep(size * np.outer(along, front), size * np.c_[around, around * 1.02], plumage, "torso", side=[1.0, 0, 0])
+    fine = np.linspace(-1.0, 0.95, 22)
+    around = PchipInterpolator(along, around)(fine)
+    model.sweep(size * np.outer(fine, front), size * np.c_[around, around * 1.02], plumage, "torso", side=[1.0, 0, 0],
+                segments=24)  # fmt: skip
     neck = size * (0.7 * front + 0.15 * up)
     throat = size * (rng.uniform(0.7, 1.3) if tall else rng.uniform(0.15, 0.35))
     skull = neck + throat * unit(0.45 * front + up + [rng.normal(0, 0.2), 0, 0])

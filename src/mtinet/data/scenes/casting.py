@@ -45,6 +45,15 @@ class Group:
         boxes = np.stack([model.bounds() for model in self.models[:count]])
         return np.stack([boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0)])
 
+    def head(self) -> Array | None:
+        """Bounding box [2, 3] of the first subject's head, None where it has none (cars and chairs)."""
+        model = self.models[0]
+        if "head" not in model.names or model.label == "train":
+            return None
+        number = model.names.index("head")
+        corners = np.concatenate([piece.corners[piece.part == number] for piece in model.pieces]).reshape(-1, 3)
+        return np.stack([corners.min(axis=0), corners.max(axis=0)])
+
     def moved(self, place: Array) -> Group:
         """The whole group under an affine map [3, 4]."""
         return Group([model.moved(place) for model in self.models], self.subjects)
@@ -68,10 +77,19 @@ def seated(rng: Generator, seat: Model, poses: tuple[str, ...] = people.SEATED, 
     return human(rng, poses, on_ground=False).moved(placed(x, y - 0.12, top_at(seat, x, y) + HIPS, rng.normal(0, 0.08)))
 
 
+def lying_person(rng: Generator) -> Model:
+    """Someone on their back or belly, the head towards -y."""
+    upright = human(rng, ("stand", "relaxed", "akimbo", "cheer", "hold", "sit", "crouch"))
+    flat = np.array([[1.0, 0, 0, 0], [0, 0, -1.0, 0], [0, 1.0, 0, 0]])
+    return upright.moved(flat if rng.random() < 0.6 else np.diag([-1.0, 1.0, -1.0]) @ flat).standing()
+
+
 def person(rng: Generator, outdoors: bool) -> Group:
     """Someone standing, moving, sitting or riding."""
     choice = rng.random()
-    if choice < 0.66:
+    if choice < 0.1:
+        return Group([lying_person(rng)])
+    if choice < 0.72:
         return Group([human(rng, people.UPRIGHT)])
     if choice < 0.82 and outdoors:
         group = ridden(str(rng.choice(["bicycle", "motorbike", "horse"])), rng, 1.0)

@@ -19,9 +19,10 @@ from mtinet.data.scenes.tracing import Tracer
 SIDES = ((375, 500), (333, 500), (500, 375), (500, 333), (500, 500), (281, 500), (400, 500))
 SIDE_SHARES = (0.5, 0.2, 0.12, 0.06, 0.03, 0.04, 0.05)
 SHARES: dict[str, float] = {  # of the pictures, by what they are about
-    "person": 0.21, "aeroplane": 0.05, "bicycle": 0.045, "bird": 0.055, "boat": 0.055, "bottle": 0.045, "bus": 0.05,
-    "car": 0.05, "cat": 0.055, "chair": 0.05, "cow": 0.045, "table": 0.045, "dog": 0.06, "horse": 0.045,
-    "motorbike": 0.045, "pottedplant": 0.045, "sheep": 0.04, "sofa": 0.05, "train": 0.055, "tvmonitor": 0.05,
+    "person": 0.165, "aeroplane": 0.062, "bicycle": 0.03, "bird": 0.052, "boat": 0.054, "bottle": 0.025,
+    "bus": 0.055, "car": 0.06, "cat": 0.09, "chair": 0.028, "cow": 0.042, "table": 0.016, "dog": 0.066,
+    "horse": 0.034, "motorbike": 0.031, "pottedplant": 0.043, "sheep": 0.026, "sofa": 0.053, "train": 0.06,
+    "tvmonitor": 0.04,
 }  # fmt: skip
 SETTINGS: dict[str, tuple[tuple[str, float], ...]] = {  # where each class is seen, and how often
     "person": (("street", 3), ("meadow", 3), ("yard", 3), ("indoors", 5), ("beach", 1.5), ("railway", 0.5)),
@@ -46,21 +47,26 @@ SETTINGS: dict[str, tuple[tuple[str, float], ...]] = {  # where each class is se
     "tvmonitor": (("indoors", 6),),
 }
 EXTRAS: dict[str, tuple[tuple[str, float], ...]] = {  # who else may be about, and how often
-    "street": (("person", 5), ("car", 3), ("bicycle", 1), ("motorbike", 1), ("bus", 1), ("dog", 1)),
-    "meadow": (("person", 4), ("dog", 1), ("bird", 1), ("horse", 1), ("cow", 1), ("sheep", 1), ("car", 1)),
-    "yard": (("person", 4), ("pottedplant", 2), ("chair", 1), ("bicycle", 1), ("cat", 1), ("dog", 1), ("car", 1)),
-    "beach": (("person", 3), ("dog", 1), ("bird", 1), ("chair", 1)),
+    "street": (("person", 3), ("car", 5), ("bicycle", 1), ("motorbike", 1), ("bus", 1), ("dog", 1)),
+    "meadow": (("person", 2), ("dog", 1), ("bird", 1), ("horse", 1), ("cow", 1), ("sheep", 1), ("car", 1)),
+    "yard": (("person", 2), ("pottedplant", 1.5), ("chair", 1.5), ("bicycle", 0.7), ("cat", 0.6), ("dog", 0.6),
+             ("car", 1.5)),
+    "beach": (("person", 2), ("dog", 1), ("bird", 1), ("chair", 1)),
     "water": (("boat", 2), ("bird", 1)),
     "railway": (("person", 1),),
     "airfield": (("person", 2), ("aeroplane", 1), ("car", 1)),
     "air": (("aeroplane", 1), ("bird", 1)),
-    "indoors": (("person", 6), ("chair", 3), ("sofa", 1.5), ("tvmonitor", 1.5), ("table", 1), ("pottedplant", 1),
-                ("bottle", 1), ("cat", 1), ("dog", 1)),
+    "indoors": (("person", 3.5), ("chair", 4), ("sofa", 1.5), ("tvmonitor", 1), ("table", 1), ("pottedplant", 1),
+                ("bottle", 1), ("cat", 0.6), ("dog", 0.6)),
 }  # fmt: skip
-CLOSENESS = {"bicycle": 1.3, "motorbike": 1.1, "tvmonitor": 0.75, "bird": 1.1, "aeroplane": 1.1, "table": 1.2}
+CLOSENESS = {"bicycle": 1.2, "motorbike": 1.15, "tvmonitor": 0.65, "bird": 1.3, "aeroplane": 1.2, "table": 1.3,
+             "cat": 2.2, "dog": 1.8, "horse": 1.8, "cow": 1.6, "sheep": 1.35, "bus": 1.25, "chair": 0.8, "train": 1.5,
+             "boat": 0.75, "pottedplant": 1.2, "bottle": 1.1, "person": 1.25}  # fmt: skip
+GOLDEN = (np.sqrt(5) - 1) / 2  # its multiples fill the unit interval evenly, however many there are
 LEAST = 0.012  # share of the picture that the subject takes at least
 MOST = 0.7  # of the picture: one thing that takes more leaves too little to see
-WIDEST = 1.2  # of the picture's width: a subject that is broader is rarely recognised
+NEAREST = 1.8  # times the picture that the subject extends at most
+WIDEST = 1.4  # of the picture's width: a subject that is broader is rarely recognised
 PROBE = 40  # rays along the longer side that judge a scene
 TRIES = 6
 NEAR = 0.2  # metres: nothing is taken to be nearer than this
@@ -140,6 +146,13 @@ def chosen(rng: Generator, options: tuple[tuple[str, float], ...]) -> str:
     return options[rng.choice(len(options), p=weights / weights.sum())][0]
 
 
+def subject(seed: int, index: int) -> str:
+    """What picture `index` of the set `seed` is about: SHARES are kept closely by every run of indices."""
+    shares = np.cumsum(list(SHARES.values()))
+    place = (np.random.default_rng(seed).random() + index * GOLDEN) % 1.0
+    return list(SHARES)[int(np.searchsorted(shares, place * shares[-1], side="right"))]
+
+
 def composed(rng: Generator, category: str | None = None) -> tuple[Scene, Tracer]:
     """A random scene in which one sees the subject; `category` (a name of VOC) fixes what it is about.
 
@@ -203,22 +216,31 @@ def framed(group: Group, kind: str, setting: str, rng: Generator) -> Frame:
     low, high = group.bounds(group.subjects)
     if kind == "train":
         low, high = np.maximum(low, [-7, -4, 0]), np.minimum(high, [7, 4, 9])
-    if kind == "person" and rng.random() < 0.4:
-        low = low + (high - low) * [0, 0, rng.uniform(0.25, 0.6)]
+    if kind == "person" and rng.random() < 0.7:  # half lengths and portraits
+        low = low + (high - low) * [0, 0, rng.uniform(0.25, 0.78)]
     share = rng.uniform(0.8, 1.35) if rng.random() < 0.78 else rng.uniform(0.4 if setting == "indoors" else 0.3, 0.75)
-    share *= CLOSENESS.get(kind, 1.0)
+    share = min(share * CLOSENESS.get(kind, 1.0), NEAREST)
+    head = group.head()
+    faces = head is not None and head[:, 1].mean() < 0.5 * (low[1] + high[1])
+    if head is not None and faces and kind != "person" and rng.random() < 0.4:  # a portrait
+        reach = rng.uniform(0.8, 2.0) * (head[1] - head[0])
+        low, high = np.maximum(head[0] - reach, low), np.minimum(head[1] + reach, high)
     size = (high - low) * max(sides) * length
     across, down = size[0] / sides[1] / min(share, WIDEST), size[2] / sides[0] / share
     distance = max(across, down, 0.35) + 0.5 * (high[1] - low[1])
     middle, half = (low + high) / 2, 0.5 * float(distance) * sides[0] / max(sides) / length
     if kind != "train" and rng.random() < 0.9:  # who comes too close loses the feet rather than the head
         middle[2] = max(middle[2], high[2] - half * rng.uniform(0.8, 0.95))
+    if head is not None and rng.random() < 0.92:
+        side, (left, right) = 0.8 * half * sides[1] / sides[0], head[:, 0]
+        middle[0] = np.clip(middle[0], min(right - side, left), max(left + side, right))
     return Frame(sides, length, float(distance), middle)
 
 
 def aimed(frame: Frame, setting: str, rng: Generator) -> Optics:
     """A camera that looks at the subject, a little past it."""
-    rise = np.tan(abs(rng.normal(0.04, 0.12)))
+    steep = 0.25 if setting == "indoors" and frame.middle[2] < 0.9 else 0.04  # one looks down on tables and sofas
+    rise = np.tan(abs(rng.normal(steep, 0.12)))
     top = 2.1 if setting == "indoors" else max(2.2, 0.6 * frame.middle[2] + 1.0)
     height = float(
         np.clip(
@@ -236,7 +258,7 @@ def aimed(frame: Frame, setting: str, rng: Generator) -> Optics:
 
 def joined_by(cast: list[Group], kind: str, setting: str, place: places.Place, frame: Frame, rng: Generator) -> None:
     """Add further groups to `cast` where they stand free, most of them behind the subject."""
-    count = int(rng.choice([0, 1, 2, 3, 5], p=[0.33, 0.27, 0.21, 0.13, 0.06]))
+    count = int(rng.choice([0, 1, 2, 3, 5], p=[0.27, 0.26, 0.23, 0.16, 0.08]))
     herd = kind in HERDS and rng.random() < 0.5 and setting not in ("indoors",)
     for _ in range(count):
         name = kind if herd else chosen(rng, EXTRAS[setting])
@@ -253,7 +275,7 @@ def settle(cast: list[Group], member: Group, name: str, setting: str, place: pla
            rng: Generator) -> None:  # fmt: skip
     """Find the group a free spot in view and add it to `cast`, or leave it out."""
     low, high = member.bounds()
-    size = float(np.hypot(*(high - low)[:2])) / 2
+    size, taken = float(np.hypot(*(high - low)[:2])) / 2, [other.bounds() for other in cast]
     deep = 1.6 if setting == "indoors" else 6.0
     for _ in range(8):
         y = frame.distance * (
@@ -268,10 +290,10 @@ def settle(cast: list[Group], member: Group, name: str, setting: str, place: pla
         lift = {"air": rng.uniform(5, 30)}.get(
             setting, rng.uniform(0.5, 3) if name == "bird" and low[2] < -0.02 else 0.0
         )
-        spot = member.moved(placed(x, y, lift, 0.0))
-        hides = y < frame.distance and shaded(spot.bounds(), cast[0].bounds(cast[0].subjects)) > HIDDEN
-        if not hides and all(apart(spot.bounds(), other.bounds()) for other in cast):
-            cast.append(spot)
+        box = np.add([low, high], [x, y, lift])
+        hides = y < frame.distance and shaded(box, cast[0].bounds(cast[0].subjects)) > HIDDEN
+        if not hides and all(apart(box, other) for other in taken):
+            cast.append(member.moved(placed(x, y, lift, 0.0)))
             return
 
 

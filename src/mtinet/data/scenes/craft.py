@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.random import Generator
 
@@ -9,6 +11,7 @@ from mtinet.data.scenes.geometry import Array
 from mtinet.data.scenes.materials import Material
 from mtinet.data.scenes.modelling import Model
 from mtinet.data.scenes.paints import BLACK, glass, lacquer, paint
+from mtinet.data.scenes.surfaces import livery
 from mtinet.data.scenes.vehicles import CHROME, wheel
 
 
@@ -65,7 +68,8 @@ def undercarriage(model: Model, places: list[tuple[float, float]], top: float, l
 
 def liner(rng: Generator) -> Model:
     """A jet airliner with two or four engines and a row of windows."""
-    model, body, second, metal = Model("aeroplane"), lacquer(rng), lacquer(rng), lacquer(rng)
+    model, second, metal = Model("aeroplane"), livery(rng), lacquer(rng)
+    body = replace(livery(rng), light=(0.8, 0.8, 0.8), dark=(0.6, 0.6, 0.6)) if rng.random() < 0.5 else livery(rng)
     length, radius = rng.uniform(28, 42), rng.uniform(1.8, 2.2)
     fuselage(model, length, radius, body)
     span = length * rng.uniform(0.85, 1.0)

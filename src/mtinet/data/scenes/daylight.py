@@ -69,12 +69,12 @@ class Light:
 
 def random_sky(rng: Generator) -> Sky:
     """Blue, hazy, overcast, or at dawn and dusk in any warm or cold hue."""
-    kind = rng.choice(["blue", "grey", "coloured"], p=[0.45, 0.35, 0.2])
-    value = rng.uniform(0.45, 1.2)
+    kind = rng.choice(["blue", "grey", "coloured"], p=[0.6, 0.25, 0.15])
+    value = rng.uniform(0.4, 1.0)
     if kind == "grey":
         hue, vivid = rng.uniform(0.05, 0.7), rng.uniform(0.0, 0.12)
     elif kind == "blue":
-        hue, vivid = rng.uniform(0.53, 0.64), rng.uniform(0.25, 0.75)
+        hue, vivid = rng.uniform(0.53, 0.61), rng.uniform(0.35, 0.8)
     else:
         hue, vivid = rng.uniform(-0.12, 0.15) % 1.0, rng.uniform(0.15, 0.6)
     zenith = colorsys.hsv_to_rgb(hue, vivid, value)
@@ -84,7 +84,7 @@ def random_sky(rng: Generator) -> Sky:
     cloud = white * (1 + 0.06 * rng.standard_normal(3))
     return Sky(pale, zenith, (float(cloud[0]), float(cloud[1]), float(cloud[2])), rng.uniform(0.1, 0.95),
                rng.uniform(0.5, 2.5), (rng.uniform(0, 30), rng.uniform(0, 30)),
-               haze=float(np.exp(rng.uniform(np.log(350), np.log(6000)))))  # fmt: skip
+               haze=float(np.exp(rng.uniform(np.log(600), np.log(8000)))))  # fmt: skip
 
 
 def daylight(rng: Generator) -> Light:
@@ -98,7 +98,7 @@ def daylight(rng: Generator) -> Light:
     tint = np.array([1.0, 0.93, 0.82]) ** rng.uniform(0.2, 1.5)
     sun = Lamp(towards, strength * tint, 0.01 if strength > 0.5 else 0.12, sun=True)
     mean = 0.5 * (np.array(sky.horizon) + np.array(sky.zenith))
-    return Light((sun,), rng.uniform(0.2, 0.4) * (0.6 * mean.mean() + 0.4 * mean) + 0.05, sky)
+    return Light((sun,), rng.uniform(0.28, 0.5) * (0.6 * mean.mean() + 0.4 * mean) + 0.05, sky)
 
 
 def smoothed(hits: Hits, mesh: SmoothMesh, directions: Array) -> Hits:
@@ -174,6 +174,6 @@ def exposed(radiance: Floats, rng: Generator) -> Floats:
     vivid, as cameras develop it."""
     grey = radiance.mean(axis=1, keepdims=True)
     level = 0.5 * np.median(grey) + 0.5 * grey.mean() + 1e-6
-    vivid = np.maximum(grey + np.float32(rng.uniform(1.1, 1.8)) * (radiance - grey), 0)
+    vivid = np.maximum(grey + np.float32(rng.uniform(1.15, 2.0)) * (radiance - grey), 0)
     relative = np.maximum(grey / level, 1e-4) ** np.float32(rng.uniform(0.05, 0.45))
-    return np.asarray(vivid * relative * np.float32(TYPICAL / level * np.exp(rng.normal(0.15, 0.28))), np.float32)
+    return np.asarray(vivid * relative * np.float32(TYPICAL / level * np.exp(rng.normal(-0.4, 0.35))), np.float32)

@@ -11,6 +11,7 @@ from mtinet.data.scenes.geometry import Array
 from mtinet.data.scenes.materials import Material, colour, shade
 from mtinet.data.scenes.modelling import Model, unit
 from mtinet.data.scenes.paints import paint
+from mtinet.data.scenes.surfaces import natural
 
 Joint = tuple[float, float, float, float]
 """Degrees: swing forwards and spread outwards of the upper bone, then of the lower one; (0, 0) hangs down."""
@@ -65,8 +66,9 @@ POSES: dict[str, Pose] = {
     "motor": Pose(arms=((52, 16, 80, 6), (52, 16, 80, 6)), legs=((72, 16, -12, 8), (72, 16, -12, 8)), lean=12),
     "ride": Pose(arms=((25, 10, 72, -6), (25, 10, 72, -6)), legs=((52, 32, -8, 12), (52, 32, -8, 12)), lean=0),
 }
-UPRIGHT = ("stand", "stand", "relaxed", "akimbo", "folded", "cheer", "wave", "point", "spread", "hold", "phone",
-           "walk", "walk", "walk", "run", "jump", "kick", "bend", "crouch", "kneel")  # fmt: skip
+UPRIGHT = ("stand", "stand", "stand", "stand", "relaxed", "relaxed", "relaxed", "akimbo", "akimbo", "folded", "folded",
+           "hold", "hold", "hold", "phone", "phone", "walk", "walk", "walk", "walk", "cheer", "wave", "point", "spread",
+           "run", "jump", "kick", "bend", "bend", "crouch", "crouch", "kneel")  # fmt: skip
 SEATED = ("sit", "sit", "sit_folded", "sit_leaning", "sit_wave")
 SIDES = (("l", -1.0), ("r", 1.0))
 
@@ -95,15 +97,21 @@ def skin_tone(rng: Generator) -> Material:
     return Material("plain", (red, green, blue), (0.7 * red, 0.6 * green, 0.6 * blue), 0.08, gloss=0.08)
 
 
+def cloth(rng: Generator) -> Material:
+    """Printed, woven, or of one colour that falls in folds."""
+    return paint(rng, "textile") if rng.random() < 0.6 else replace(paint(rng, "textile", "knit"), period=0.2)
+
+
 def dressed(rng: Generator) -> Wardrobe:
     """A random outfit; one garment covers several parts, and hands, feet and trunk are bare or covered."""
-    skin, top = skin_tone(rng), paint(rng, "textile")
-    bottom = top if rng.random() < 0.25 else paint(rng, "textile")
+    skin, top = skin_tone(rng), cloth(rng)
+    bottom = top if rng.random() < 0.25 else cloth(rng)
     leather = paint(rng, "leather")
     sleeve = float(rng.choice([0.0, 0.22, 0.3, 0.6, 0.97, 1.0], p=[0.14, 0.2, 0.15, 0.11, 0.3, 0.1]))
     leg = float(rng.choice([0.2, 0.32, 0.5, 0.7, 1.0], p=[0.1, 0.13, 0.12, 0.1, 0.55]))
     skirt = float(rng.uniform(0.3, 0.9)) if rng.random() < 0.16 else 0.0
-    hair = Material("wood", *(lambda c: (c, shade(c, 0.35)))(colour(rng, 0.02, 0.6, 0.7)), 0.05)
+    lock = natural(rng) if rng.random() < 0.93 else colour(rng, 0.05, 0.6, 0.9)
+    hair = Material("pelt", lock, shade(lock, 0.3), 0.05)
     bare = rng.random() < 0.07
     return Wardrobe(
         skin, hair, skin if bare else top, bottom,
@@ -153,7 +161,7 @@ class Body:
         elbow = shoulder + 0.172 * self.height * bone(joint[0], joint[1], sign, axes)
         wrist = elbow + 0.15 * self.height * bone(joint[2], joint[3], sign, axes)
         reach = self.wear.sleeve * 2
-        self.covered(shoulder, elbow, (0.029, 0.023), reach, self.wear.top, f"{side}uarm")
+        self.covered(shoulder, elbow, (0.027, 0.022), reach, self.wear.top, f"{side}uarm")
         self.covered(elbow, wrist, (0.023, 0.017), reach - 1, self.wear.top, f"{side}larm")
         towards = unit(wrist - elbow)
         flat = unit(np.cross(towards, axes[:, 2] + 0.3 * axes[:, 0]))
@@ -185,11 +193,12 @@ class Body:
         deep = np.array([0.045, 0.062, 0.072, 0.062 + 0.05 * max(0.0, self.girth - 1), 0.066, 0.074, 0.058, 0.04, 0.03])
         spine = hips + np.outer(along, shoulders - hips)
         sizes = np.c_[wide, deep] * self.height * np.array([0.5 + 0.5 * self.girth, self.girth])
-        self.model.sweep(spine, sizes, self.wear.bottom, "torso", side=axes[:, 0], power=2.4, segments=18)
-        rows = np.linspace(min(self.wear.hem, 0.3) * 1.0 - 0.1, 1.06, 9)
+        self.model.sweep(spine[:5], sizes[:5], self.wear.bottom, "torso", side=axes[:, 0], power=2.4, segments=24)
+        hem = min(self.wear.hem, 0.3) - 0.1
+        rows = np.concatenate([[hem], along[along > hem + 0.03]])
         shirt = np.c_[np.interp(rows, along, sizes[:, 0]), np.interp(rows, along, sizes[:, 1])] + 0.004 * self.height
         self.model.sweep(hips + np.outer(rows, shoulders - hips), shirt, self.wear.top, "torso", side=axes[:, 0],
-                         power=2.4, segments=18)  # fmt: skip
+                         power=2.4, segments=24)  # fmt: skip
 
     def skirt(self, hips: Array, knees: Array, axes: Array) -> None:
         """A cone around the legs, torso above and legs below as annotators split it."""
@@ -274,8 +283,8 @@ def turned(axes: Array, yaw: float, pitch: float) -> Array:
 
 def person(rng: Generator, pose: Pose, on_ground: bool = True) -> Model:
     """A person facing +y; the lowest point at z = 0, or else the hips at z = 0 (for seats and saddles)."""
-    young = rng.random() < 0.15
-    height = rng.uniform(0.95, 1.4) if young else rng.normal(1.7, 0.09)
+    young = rng.random() < 0.2
+    height = rng.uniform(0.8, 1.4) if young else rng.normal(1.7, 0.09)
     girth = float(np.clip(rng.normal(1.02, 0.13), 0.82, 1.45))
     body = Body(Model("person"), height, girth, dressed(rng))
     pose = varied(pose, rng)
@@ -287,14 +296,14 @@ def person(rng: Generator, pose: Pose, on_ground: bool = True) -> Model:
     chest = turned(trunk, pose.twist, 0.0)
     body.trunk(hips, shoulders, trunk)
     for (side, sign), arm, leg in zip(SIDES, pose.arms, pose.legs, strict=True):
-        broad = 0.1 * (0.5 + 0.5 * girth)
-        shoulder = shoulders + height * (sign * broad * chest[:, 0] - 0.02 * trunk[:, 2])
+        broad = 0.095 * (0.5 + 0.5 * girth)
+        shoulder = shoulders + height * (sign * broad * chest[:, 0] - 0.024 * trunk[:, 2])
         body.arm(side, sign, shoulder, arm, chest)
         body.leg(side, sign, hips + height * np.array([sign * 0.05, 0.0, -0.01]), leg, np.eye(3))
     if body.wear.skirt:
         knees = 0.245 * height * np.mean([bone(leg[0], 0.0, 1.0, np.eye(3)) for leg in pose.legs], axis=0)
         body.skirt(hips, knees, np.eye(3))
-    neck = shoulders + height * 0.055 * unit(trunk[:, 2] + [0.0, 0.15, 0.0])
+    neck = shoulders + height * 0.047 * unit(trunk[:, 2] + [0.0, 0.15, 0.0])
     body.model.limb(shoulders + 0.005 * height * trunk[:, 2], neck, 0.035 * height * girth, 0.03 * height,
                     body.wear.skin, "neck")  # fmt: skip
     upright = turned(chest, 0.0, 0.75 * pose.lean)

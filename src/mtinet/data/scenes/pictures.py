@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 
 from mtinet.data.scenes import annotation, daylight, saliency, sensor
-from mtinet.data.scenes.composition import Scene, composed
+from mtinet.data.scenes.composition import Scene, composed, subject
 from mtinet.data.scenes.context_classes import CONTEXT
 from mtinet.data.scenes.modelling import SmoothMesh
 from mtinet.data.scenes.picture import Picture
@@ -22,7 +22,7 @@ def render_picture(seed: int, index: int, longest: int = 500) -> Picture:
     if min(seed, index) < 0 or longest < 32:
         raise ValueError(f"seed {seed}, index {index}, longest {longest}: need seed, index >= 0 and longest >= 32")
     layout, film = (default_rng(child) for child in SeedSequence((seed, index)).spawn(2))
-    scene, tracer = composed(layout)
+    scene, tracer = composed(layout, subject(seed, index))
     return capture(scene, tracer, longest, film)
 
 

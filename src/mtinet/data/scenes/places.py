@@ -19,6 +19,7 @@ from mtinet.data.scenes.geometry import placed
 from mtinet.data.scenes.materials import Material
 from mtinet.data.scenes.modelling import Model, from_sketch
 from mtinet.data.scenes.paints import paint
+from mtinet.data.scenes.surfaces import cover
 from mtinet.data.scenes.things import recoloured
 
 BUILDERS = (clutter, fixtures, furniture, hangings)  # importing them fills the catalogue
@@ -86,7 +87,7 @@ class Place:
 
 def ground(place: Place, label: str, kind: str, period: float) -> None:
     """The whole ground in one cover."""
-    place.add(scenery.plane(label, (-WIDE, WIDE), (-WIDE, WIDE), 0.0, scenery.cover(kind, place.rng, period)))
+    place.add(scenery.plane(label, (-WIDE, WIDE), (-WIDE, WIDE), 0.0, cover(kind, place.rng, period)))
 
 
 def strip(place: Place, label: str, y: tuple[float, float], z: float, material: Material) -> None:
@@ -139,14 +140,14 @@ def street(place: Place) -> None:
     ground(place, "ground", "paving", 1.0)
     near, behind = -rng.uniform(1.0, 5.0) - place.clear, place.clear + rng.uniform(0.4, 4.0)
     place.road, place.back = (near, behind), behind + 1.5
-    strip(place, "road", (near, behind), 0.01, scenery.cover("road", rng, 0.6))
+    strip(place, "road", (near, behind), 0.01, cover("road", rng, 0.6))
     if place.chance(0.6):
         paint_line = Material("stripes" if place.chance(0.5) else "plain", (0.75, 0.75, 0.7), (0.2, 0.2, 0.2), 4.0)
         middle = rng.uniform(near, behind)
         strip(place, "road", (middle, middle + 0.15), 0.015, paint_line)
     width = rng.uniform(1.5, 4.0)
     walk = Model("sidewalk")
-    walk.box([-WIDE, behind, 0], [WIDE, behind + width, 0.14], scenery.cover("paving", rng, 0.5))
+    walk.box([-WIDE, behind, 0], [WIDE, behind + width, 0.14], cover("paving", rng, 0.5))
     place.add(walk)
     if place.chance(0.75):
         houses(place, behind + width + rng.uniform(0, 6))
@@ -162,11 +163,13 @@ def meadow(place: Place) -> None:
     """Grass, sometimes snow or bare earth, with trees, fences, hills and a farm."""
     rng = place.rng
     place.light = daylight(rng)
-    label, kind = [("grass", "grass"), ("snow", "snow"), ("ground", "earth")][rng.choice(3, p=[0.78, 0.1, 0.12])]
+    label, kind = [("grass", "grass"), ("snow", "snow"), ("ground", "earth"), ("ground", "litter")][
+        rng.choice(4, p=[0.72, 0.08, 0.1, 0.1])
+    ]
     ground(place, label, kind, rng.uniform(0.3, 1.5))
     if place.chance(0.35):
         y = rng.uniform(-2, 3) + (place.clear if place.chance(0.5) else 0)
-        strip(place, "ground", (y, y + rng.uniform(0.8, 4)), 0.005, scenery.cover("earth", rng, 0.4))
+        strip(place, "ground", (y, y + rng.uniform(0.8, 4)), 0.005, cover("earth", rng, 0.4))
     if place.chance(0.45):
         place.back = place.clear + rng.uniform(0.4, 12.0)
         place.add(scenery.fence(rng, 60.0), 0, place.back)
@@ -208,7 +211,7 @@ def beach(place: Place) -> None:
     place.light = daylight(rng)
     ground(place, "water", "water", rng.uniform(0.5, 2.0))
     shore = scenery.plane(
-        "sand", (-WIDE, WIDE), (-WIDE, place.clear + rng.uniform(0, 6)), 0.02, scenery.cover("sand", rng, 0.5)
+        "sand", (-WIDE, WIDE), (-WIDE, place.clear + rng.uniform(0, 6)), 0.02, cover("sand", rng, 0.5)
     )
     place.add(shore)
     for _ in range(int(rng.poisson(1.0))):
@@ -224,7 +227,7 @@ def water(place: Place) -> None:
     if place.chance(0.6):
         y = place.far(15, 80)
         bank = Model("grass" if place.chance(0.6) else "ground")
-        bank.box([-WIDE, y, 0], [WIDE, y + 60, rng.uniform(0.3, 1.5)], scenery.cover("grass", rng, 2.0))
+        bank.box([-WIDE, y, 0], [WIDE, y + 60, rng.uniform(0.3, 1.5)], cover("grass", rng, 2.0))
         place.add(bank)
         growth(place, 10, y + 2, y + 30)
         if place.chance(0.4):
@@ -237,7 +240,7 @@ def railway(place: Place) -> None:
     rng = place.rng
     place.light = daylight(rng)
     ground(place, "ground" if place.chance(0.5) else "grass", "earth" if place.chance(0.5) else "grass", 0.8)
-    stones, sleepers, steel = scenery.cover("rock", rng, 0.15), paint(rng, "furniture"), paint(rng, "metal")
+    stones, sleepers, steel = cover("rock", rng, 0.15), paint(rng, "furniture"), paint(rng, "metal")
     for x in (0.0, 4.2) if place.chance(0.5) else (0.0,):
         track = scenery.plane("track", (x - 1.7, x + 1.7), (-60, 200), 0.03, stones)
         for y in np.arange(-25, 60, 0.75):
@@ -248,7 +251,7 @@ def railway(place: Place) -> None:
     if place.chance(0.6):
         platform, side = Model("platform"), 1 if place.chance(0.5) else -1
         low, high = sorted((side * 1.75 if side < 0 else 6.2, side * 6.0 if side < 0 else 11.0))
-        platform.box([low, -60, 0], [high, 120, 0.8], scenery.cover("paving", rng, 0.6))
+        platform.box([low, -60, 0], [high, 120, 0.8], cover("paving", rng, 0.6))
         place.add(platform)
     for _ in range(5):
         side = 1 if place.chance(0.5) else -1
@@ -275,7 +278,7 @@ def airfield(place: Place) -> None:
         "runway",
         (-rng.uniform(8, 40) - place.clear, place.clear + rng.uniform(2, 15)),
         0.02,
-        scenery.cover("road", rng, 2.0),
+        cover("road", rng, 2.0),
     )
     if place.chance(0.6):
         houses(place, place.far(30, 120), 0.4)

@@ -11,8 +11,8 @@ FULL = 0.12  # share of the picture at which size stops to matter
 SPREAD = 0.33  # of the centrality's Gaussian, in picture sides
 CUT = 2.5  # loss of saliency per share of the picture's rim that a thing takes: what is cut off is background
 CONTRAST = 25.0  # of CIELAB: a difference in colour that draws the eye
-ENOUGH = 0.33  # least score of a salient thing
-RIVAL = 0.6  # least share of the best thing's score
+ENOUGH = 0.3  # least score of a salient thing
+RIVAL = 0.45  # least share of the best thing's score
 SPECK = 0.004  # share of the picture below which nothing is salient
 
 

@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-import colorsys
-
 import numpy as np
 from numpy.random import Generator
 
-from mtinet.data.scenes.materials import Material, shade
-from mtinet.data.scenes.modelling import Model, grid_faces
+from mtinet.data.scenes.geometry import Array
+from mtinet.data.scenes.materials import Material
+from mtinet.data.scenes.modelling import Model, grid_faces, unit
 from mtinet.data.scenes.paints import glass, lacquer, paint
+from mtinet.data.scenes.surfaces import cover
 
-HUES = {  # hue, saturation and value ranges of what the earth is covered with
-    "leaves": ((0.12, 0.38), (0.2, 0.8), (0.06, 0.4)),
-    "grass": ((0.12, 0.36), (0.2, 0.75), (0.12, 0.5)),
-    "road": ((0.0, 1.0), (0.0, 0.15), (0.12, 0.5)),
-    "paving": ((0.0, 0.15), (0.0, 0.35), (0.2, 0.65)),
-    "sand": ((0.06, 0.14), (0.1, 0.5), (0.35, 0.75)),
-    "earth": ((0.03, 0.12), (0.15, 0.6), (0.12, 0.5)),
-    "snow": ((0.5, 0.65), (0.0, 0.1), (0.75, 0.95)),
-    "water": ((0.4, 0.65), (0.1, 0.6), (0.04, 0.35)),
-    "rock": ((0.0, 0.7), (0.0, 0.25), (0.12, 0.5)),
-    "mountain": ((0.1, 0.65), (0.1, 0.45), (0.1, 0.4)),
-}
-COVERS = {
-    "leaves": ("clouds", "fabric"),
-    "grass": ("clouds", "fabric", "fabric"),
-    "road": ("plain", "fabric", "clouds"),
-    "paving": ("tiles", "bricks", "checks", "planks", "plain"),
-    "water": ("wood",),
-}
-
-
-def cover(kind: str, rng: Generator, period: float) -> Material:
-    """A natural surface of one of HUES."""
-    hue, saturation, value = (rng.uniform(*limits) for limits in HUES[kind])
-    red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
-    patterns = COVERS.get(kind, ("clouds", "fabric", "plain"))
-    pattern = patterns[rng.integers(len(patterns))]
-    period *= 0.15 if pattern == "fabric" else 1.0
-    return Material(pattern, (red, green, blue), shade((red, green, blue), rng.uniform(0.4, 0.8)),
-                    period * rng.uniform(0.6, 1.6), mirror=rng.uniform(0.2, 0.55) if kind == "water" else 0.0,
-                    shift=(rng.uniform(0, 30), rng.uniform(0, 30)))  # fmt: skip
+LEAVES = 420  # single ones around a tree's crown
 
 
 def plane(label: str, x: tuple[float, float], y: tuple[float, float], z: float, material: Material) -> Model:
@@ -52,37 +22,63 @@ def plane(label: str, x: tuple[float, float], y: tuple[float, float], z: float, 
     return model
 
 
+def leaves(model: Model, centres: Array, radii: Array, size: float, count: int, leaf: Material,
+           rng: Generator) -> None:  # fmt: skip
+    """Single leaves, or sprays of them, about the surfaces of a crown's ellipsoids: they fray its outline."""
+    chosen = rng.integers(len(centres), size=count)
+    outwards = unit(rng.normal(0, 1, (count, 3)))
+    middles = centres[chosen] + outwards * radii[chosen] * rng.uniform(0.9, 1.2, (count, 1))
+    corners = middles[:, None] + size * rng.normal(0, 1, (count, 3, 3))
+    normals = unit(middles - centres.mean(axis=0) + 0.5 * outwards * radii[chosen])
+    uv = rng.uniform(0, 40, (count, 1, 2)) * leaf.period + corners[:, :, ::2]
+    model.keep(corners, np.repeat(normals[:, None], 3, axis=1), uv, leaf, "")
+
+
 def tree(rng: Generator, high: float) -> Model:
     """A broad-leaved tree or a conifer."""
-    model, leaf, bark = Model("tree"), cover("leaves", rng, 0.08 * high), paint(rng, "furniture")
+    model, leaf, bark = Model("tree"), cover("leaves", rng, 0.06 * high), cover("earth", rng, 0.1)
     if rng.random() < 0.3:
-        for z in (0.1, 0.25, 0.4, 0.55, 0.7):
-            skirt = np.array([[0.03, 0.0], [0.0, 0.23 - 0.24 * z], [0.3, 0.0]]) * high
-            model.lathe([0, 0, z * high], [0, 0, 1], skirt, leaf, "", 11)
-        model.tube([[0, 0, 0], [0, 0, 0.3 * high]], 0.03 * high, bark)
+        conifer(model, high, leaf, bark, rng)
         return model
-    trunk, count = rng.uniform(0.2, 0.4) * high, int(rng.integers(16, 32))
+    trunk, count = rng.uniform(0.2, 0.4) * high, int(rng.integers(10, 20))
     model.lathe([0, 0, 0], [0, 0, 1], np.array([[0, 0.04], [0.08, 0.028], [0.6, 0.012]]) * high, bark, "", 9)
     wide = rng.uniform(0.22, 0.4) * high
     spots = rng.normal(0, 1, (count, 3))
     spots = spots / np.linalg.norm(spots, axis=1, keepdims=True) * rng.uniform(0.35, 0.85, (count, 1))
-    middle = np.array([0, 0, 0.5 * (trunk + high)])
-    model.balls(middle + spots * [wide, wide, 0.5 * (high - trunk)],
-                rng.uniform(0.3, 0.5, (count, 1)) * wide * np.array([1, 1, 0.85]), leaf, detail=1)  # fmt: skip
+    fork = np.array([0, 0, 0.8 * trunk])
+    centres = np.array([0, 0, 0.5 * (trunk + high)]) + spots * [wide, wide, 0.5 * (high - trunk)]
+    for centre in centres[:4]:
+        model.limb(fork, centre, 0.016 * high, 0.008 * high, bark, "", 6)
+    radii = rng.uniform(0.3, 0.5, (count, 1)) * wide * np.array([1, 1, 0.85])
+    model.balls(centres, 0.92 * radii, leaf, detail=1)
+    leaves(model, centres, radii, 0.022 * high, LEAVES, leaf, rng)
     return model
+
+
+def conifer(model: Model, high: float, leaf: Material, bark: Material, rng: Generator) -> None:
+    """Skirts of twigs around a trunk."""
+    for z in (0.1, 0.25, 0.4, 0.55, 0.7):
+        skirt = np.array([[0.03, 0.0], [0.0, 0.23 - 0.24 * z], [0.3, 0.0]]) * high
+        model.lathe([0, 0, z * high], [0, 0, 1], skirt, leaf, "", 11)
+    model.tube([[0, 0, 0], [0, 0, 0.3 * high]], 0.03 * high, bark)
+    rise = rng.uniform(0.1, 0.95, 40)
+    centres = np.c_[np.zeros((40, 2)), rise] * high
+    leaves(model, centres, ((0.22 - 0.22 * rise) * high)[:, None] * np.ones(3), 0.022 * high, LEAVES, leaf, rng)
 
 
 def bush(rng: Generator, size: float) -> Model:
     """A low round shrub."""
     model, leaf, count = Model("tree"), cover("leaves", rng, 0.2 * size), int(rng.integers(6, 12))
-    spots = np.c_[rng.normal(0, 0.35, (count, 2)), rng.uniform(0.2, 0.55, count)] * size
-    model.balls(spots, rng.uniform(0.25, 0.45, (count, 1)) * size * np.ones(3), leaf, detail=1)
+    centres = np.c_[rng.normal(0, 0.35, (count, 2)), rng.uniform(0.2, 0.55, count)] * size
+    radii = rng.uniform(0.25, 0.45, (count, 1)) * size * np.ones(3)
+    model.balls(centres, 0.92 * radii, leaf, detail=1)
+    leaves(model, centres, radii, 0.05 * size, LEAVES // 2, leaf, rng)
     return model
 
 
 def building(rng: Generator, wide: float, deep: float, high: float) -> Model:
     """A house with rows of windows, a door, and a flat or gabled roof; its front at y = 0 looks to -y."""
-    model, wall, pane = Model("building"), paint(rng, "wall"), glass(rng)
+    model, wall, pane = Model("building"), paint(rng, "wall", None if rng.random() < 0.4 else "plaster"), glass(rng)
     model.box([-wide / 2, 0, 0], [wide / 2, deep, high], wall)
     if rng.random() < 0.5:
         gable = np.array([[-0.4, high], [deep + 0.4, high], [deep / 2, high + 0.35 * min(deep, 8)]])

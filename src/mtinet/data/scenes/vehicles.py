@@ -9,6 +9,7 @@ from mtinet.data.scenes.geometry import Array
 from mtinet.data.scenes.materials import Material, glowing
 from mtinet.data.scenes.modelling import Model
 from mtinet.data.scenes.paints import BLACK, glass, lacquer
+from mtinet.data.scenes.surfaces import livery
 
 CHROME = Material("plain", (0.55, 0.55, 0.56), (0.3, 0.3, 0.31), gloss=0.7, mirror=0.15)
 
@@ -47,7 +48,7 @@ def lights(
 
 def car(rng: Generator) -> Model:
     """Hatchback, saloon, estate, van or pickup."""
-    model, body, pane = Model("car"), lacquer(rng), glass(rng)
+    model, body, pane = Model("car"), livery(rng), glass(rng)
     kind = str(rng.choice(["hatch", "saloon", "estate", "van", "pickup"], p=[0.3, 0.35, 0.15, 0.1, 0.1]))
     length = rng.uniform(3.6, 4.2) if kind == "hatch" else rng.uniform(4.3, 4.9)
     half, high = rng.uniform(0.8, 0.9), rng.uniform(1.38, 1.55) + 0.3 * (kind == "van")
@@ -118,7 +119,7 @@ def trim(model: Model, half: float, front: float, back: float, belt: float, rng:
 
 def bus(rng: Generator) -> Model:
     """A coach, a city bus or a double-decker."""
-    model, body, pane = Model("bus"), lacquer(rng), glass(rng)
+    model, body, pane = Model("bus"), livery(rng), glass(rng)
     double = rng.random() < 0.25
     length, half, high = rng.uniform(9.0, 12.0), 1.25, rng.uniform(4.2, 4.4) if double else rng.uniform(2.9, 3.3)
     rows = np.array([-0.5, -0.49, -0.47, 0.47, 0.492, 0.5]) * length
@@ -126,7 +127,7 @@ def bus(rng: Generator) -> Model:
     model.sweep(np.c_[np.zeros(6), rows, np.full(6, 0.3 + (high - 0.3) / 2)], size, body, side=[1.0, 0, 0],
                 along=[0, 1, 0], power=9.0, segments=32)  # fmt: skip
     if rng.random() < 0.6:
-        stripe, low = lacquer(rng), rng.uniform(0.45, 0.9)
+        stripe, low = livery(rng), rng.uniform(0.45, 0.9)
         model.box(
             [-half - 0.006, -0.48 * length, low], [half + 0.006, 0.48 * length, low + rng.uniform(0.15, 0.4)], stripe
         )
@@ -176,7 +177,7 @@ def ends(model: Model, half: float, length: float, rng: Generator) -> None:
 
 def train(rng: Generator) -> Model:
     """An engine, steam or not, with one to three coaches behind it."""
-    model, body, second, pane = Model("train"), lacquer(rng), lacquer(rng), glass(rng)
+    model, body, second, pane = Model("train"), livery(rng), livery(rng), glass(rng)
     half, high = 1.4, rng.uniform(3.5, 3.9)
     if rng.random() < 0.22:
         steam(model, body, second, rng)
