@@ -31,6 +31,7 @@ BROKEN = (
     lzma.LZMAError,
     EOFError,
     ValueError,
+    KeyError,  # of a hard link to nothing
     RuntimeError,  # of an encrypted zip
     NotImplementedError,  # of a zip with an unknown compression
 )
@@ -54,8 +55,10 @@ class Entry:
 def kind_of(path: Path) -> str:
     """Either "tar" or "zip", by content; Damaged says what the file is instead."""
     try:
-        if tarfile.is_tarfile(path):
+        with tarfile.open(path, tarinfo=Header):
             return "tar"
+    except tarfile.TarError:
+        pass
     except BROKEN as error:
         raise Damaged(f"{path}: not a readable archive ({error}); get the archive again") from None
     if zipfile.is_zipfile(path):
@@ -94,17 +97,23 @@ def sketch(path: Path, folder: Path, limits: Limits, lists: frozenset[str], samp
     """
     kind_of(path)
     written: Counter[str] = Counter()
+    links: list[Path] = []
     try:
         for entry in entries(path, limits):
             place, above = folder / entry.name, posixpath.dirname(entry.name)
             if entry.kind == "folder":
                 place.mkdir(parents=True, exist_ok=True)
+            elif entry.kind == "link":
+                links.append(place)
             else:
                 listed = any(entry.name == name or entry.name.endswith(f"/{name}") for name in lists)
                 wanted = (listed or written[above] < samples) and entry.size <= LARGEST_SAMPLE
                 written[above] += 1
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(entry.read() if wanted and entry.read else b"")
+        for place in links:  # only now is it known that nothing lies behind them
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.touch()
     except BROKEN as error:
         raise Damaged(f"{path}: cannot be unpacked ({one_line(error)}); get the archive again") from None
     except OSError as error:
@@ -166,11 +175,26 @@ def tar_entries(path: Path) -> Iterator[Entry]:
         for member in tar:
             name, target = plain(member.name), ""
             kind = "file" if member.isreg() else "folder" if member.isdir() else "other"
+            read = partial(tar_content, tar, member) if member.isreg() else None
             if member.issym() or member.islnk():
                 # A symbolic link leads on from its own folder, a hard one from the archive's root.
                 above = "" if member.islnk() else posixpath.dirname(name)
                 kind, target = "link", plain(posixpath.join(above, member.linkname))
-            yield Entry(name, member.size, kind, target, partial(tar_content, tar, member))
+            yield Entry(name, member.size, kind, target, read)
+        refuse_more(tar)
+
+
+def refuse_more(tar: tarfile.TarFile) -> None:
+    """Raise ValueError when much follows what tarfile takes for the end: a damaged header looks like one.
+
+    To read on is also what makes gzip and others compare their checksum of everything before.
+    """
+    if tar.fileobj is None:
+        return
+    tar.fileobj.seek(tar.offset)
+    rest = tar.fileobj.read(LONGEST_HEADER + 1)
+    if rest.strip(b"\0"):
+        raise ValueError(f"a damaged header after {tar.offset} bytes, or more content behind the archive's end")
 
 
 def zip_entries(path: Path) -> Iterator[Entry]:
