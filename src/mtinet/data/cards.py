@@ -207,11 +207,13 @@ def file_problems(root: Path, image_id: str, tasks: Iterable[str], size: Size | 
             yield str(error)
 
 
-def report(problems: list[str], headline: str) -> None:
+def report(
+    problems: list[str], headline: str, way_on: str = "get it again or name another archive in params.yaml"
+) -> None:
     """Raise one UserError with the first problems and the number of others, if there are any."""
     if not problems:
         return
     more = [f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     listed = "".join(f"\n  - {line}" for line in [*problems[:SHOWN], *more])
-    raise UserError(f"{headline} ({count}); get it again or name another archive in params.yaml:{listed}")
+    raise UserError(f"{headline} ({count}); {way_on}:{listed}")
