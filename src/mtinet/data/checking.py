@@ -97,8 +97,8 @@ def of_label(root: Path, image_id: str, task: str, size: Size, data: Layout, dis
 
 def valid(label: NDArray[Any], task: str) -> NDArray[np.bool_]:
     """Where a label says something, bool [H, W]."""
-    known: NDArray[np.bool_] = np.not_equal(label, registered(task).invalid)
-    return known if known.ndim == 2 else known.any(axis=-1)
+    known = np.asarray(label != registered(task).invalid)
+    return known if known.ndim == 2 else np.asarray(known.any(axis=-1))
 
 
 def main() -> None:
