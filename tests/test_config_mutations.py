@@ -162,7 +162,7 @@ def mutate(content: Any, kind: str, key: Key, name: Any, value: Any) -> None:
             section[name] = old
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(
     kind=st.sampled_from(["delete", "replace", "rename", "add", "copy", "swap"]),
     key=st.sampled_from(PLACES),
@@ -175,7 +175,7 @@ def test_mutations_are_accepted_or_refused_by_the_keys_path(
 ) -> None:
     content = copy.deepcopy(CONTENT)
     mutate(content, kind, key, name, other if kind == "swap" else value)
-    message = loaded(tmp_path_factory.getbasetemp(), yaml.safe_dump(content, allow_unicode=True))
+    message = loaded(tmp_path_factory.getbasetemp(), yaml.dump(content, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), allow_unicode=True))
     if message is not None:
         named = [part for part in (*key[-3:], name) if str(part) in message]
         assert named, (key, message)
@@ -184,7 +184,7 @@ def test_mutations_are_accepted_or_refused_by_the_keys_path(
 def test_mutations_of_the_text_are_accepted_or_refused(tmp_path: Path) -> None:
     """Lines lost, doubled or moved, characters changed: what a careless edit does."""
     rng, refused = random.Random(3), 0
-    tried = 150
+    tried = 100
     for _ in range(tried):
         lines = TEXT.splitlines(keepends=True)
         place = rng.randrange(len(lines))

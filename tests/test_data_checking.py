@@ -17,7 +17,8 @@ from faults import record
 from PIL import Image
 from scipy.io import loadmat, savemat
 
-from mtinet.data import checking, formats, nyud, pascal
+from mtinet import config, files, paths
+from mtinet.data import cards, checking, formats, nyud, pascal
 from mtinet.errors import UserError
 
 WRITERS = {"nyud": archive_layout.write_layout, "pascal": pascal_layout.write_layout}
@@ -212,6 +213,30 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert output.err == f"{folder}: 1 fault\n"
     assert command(folder, "--dataset", "nyu") == 1
     assert "expected one of nyud, pascal" in capsys.readouterr().out
+
+
+def test_prepare_names_all_faults_and_not_the_first_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = Path(__file__).resolve().parents[1]
+    shutil.copy(root / "params.yaml", tmp_path)
+    params = config.load()
+    study = params.study_name("nyud")
+    raw = paths.raw(study, "nyud")
+    archive_layout.write_layout(raw)
+    repaint(raw / "depth" / "0001.npy", put(np.nan))
+    repaint(raw / "normals" / "0004.npy", lambda normals: 2 * normals)
+    paths.distilled(study, "nyud").mkdir(parents=True)
+    files.write_json(paths.card(study, "nyud"), cards.make_card(raw, "nyud", "scenes"))
+    monkeypatch.setattr(sys, "argv", ["prepare.py", "--dataset", "nyud"])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(root / "stages" / "prepare.py"), run_name="__main__")
+    said = capsys.readouterr().err
+    assert "cannot be packed (2 problems); run the stages dataset and distill again:" in said
+    assert "- depth/0001.npy: found NaN or infinity" in said
+    assert "- normals/0004.npy: found" in said
+    assert not (paths.packed(study, "nyud", "train") / "index.json").exists()
 
 
 # Files broken at any byte -------------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ Threads = Annotated[int, Field(gt=0, le=1024)]
 Side = Annotated[int, Field(gt=0, le=16384, multiple_of=32)]
 Pixels = Annotated[int, Field(ge=32, le=16384)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Rate = Annotated[float, Field(gt=0, le=1000)]
-Decay = Annotated[float, Field(ge=0, le=1000)]
+Rate = Annotated[float, Field(gt=0, le=1e30)]  # products of two stay finite
+Decay = Annotated[float, Field(ge=0, le=1e30)]
 # Names become folders, parts of commands and of keys that are separated by dots.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
 Url = Annotated[str, Field(pattern=r"^(https?|file)://\S+$")]
