@@ -21,6 +21,7 @@ TEXT = (ROOT / "params.yaml").read_text()
 CONTENT = yaml.safe_load(TEXT)
 NYUD = ("scales", "laptop", "nyud")
 MTI = ("experiments", "nyud", "mti_net", "hrnet18-mti")
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 Key = tuple[Any, ...]
 
 
@@ -64,10 +65,13 @@ def changed(key: Key, value: Any) -> str:
     ("key", "value", "expected"),
     [
         ((*NYUD, "pretrained"), {"timm/hrnet_w18_smal_v2": "hub"}, ["pretrained", "mean 'timm/hrnet_w18_small_v2'"]),
+        ((*NYUD, "pretrained"), 3, ["scales.laptop.nyud.pretrained: found 3, expected: a valid string"]),
+        ((*NYUD, "pretrained"), {"timm/hrnet_w18_small_v2": 3}, ["pretrained.timm/hrnet_w18_small_v2: found 3"]),
+        ((*NYUD, "augmentation", "zoom"), [True], ["scales.laptop.nyud.augmentation.zoom.0: found True"]),
         ((*NYUD, "lr_factor"), float("inf"), ["scales.laptop.nyud.lr_factor: found inf", "finite"]),
         ((*NYUD, "augmentation", "zoom"), [float("inf")], ["augmentation.zoom.0: found inf"]),
         ((*MTI, "lr"), float("nan"), ["hrnet18-mti.lr: found nan", "finite"]),
-        ((*MTI, "options"), {"propagation": float("inf")}, ["hrnet18-mti.options.propagation", "found inf"]),
+        ((*MTI, "options"), {"propagation": float("inf")}, ["hrnet18-mti.options.propagation: found inf"]),
         (("seeds",), [10**30], ["seeds.0: found 1000000000000000000000000000000", "less than 4294967296"]),
         ((*NYUD, "scenes", "seed"), -1, ["scenes.seed: found -1"]),
         (("compute", "threads"), 10**9, ["compute.threads: found 1000000000"]),
@@ -175,7 +179,7 @@ def test_mutations_are_accepted_or_refused_by_the_keys_path(
 ) -> None:
     content = copy.deepcopy(CONTENT)
     mutate(content, kind, key, name, other if kind == "swap" else value)
-    message = loaded(tmp_path_factory.getbasetemp(), yaml.dump(content, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), allow_unicode=True))
+    message = loaded(tmp_path_factory.getbasetemp(), yaml.dump(content, Dumper=DUMPER, allow_unicode=True))
     if message is not None:
         named = [part for part in (*key[-3:], name) if str(part) in message]
         assert named, (key, message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import random
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 import torch
 import yaml
 from faults import record
+from pydantic import ValidationError
 
-from mtinet import config
+from mtinet import config, mistakes
 from mtinet.errors import UserError
 from stages.check import check
 
@@ -47,6 +49,7 @@ def test_what_can_be_built_is_accepted() -> None:
     ("changes", "expected"),
     [
         ({"backbone": "timm/vit_tiny_patch16_224"}, ["experiments.nyud.single_task.one: backbone timm/vit_tiny", "4"]),
+        ({"backbone": "timm/tresnet_l"}, ["experiments.nyud.single_task.one: backbone timm/tresnet_l offers no"]),
         ({"backbone": "timm/hrnet_w18_smal_v2"}, ["experiments.nyud.single_task.one: unknown backbone", "similar"]),
         ({"backbone": "nothing/here"}, ["experiments.nyud.single_task.one: unknown backbone library"]),
         ({"options": {"x": 1}}, ["experiments.nyud.single_task.one: single_task: unknown option 'x'"]),
@@ -85,3 +88,34 @@ def test_odd_options_are_refused_in_one_line() -> None:
                     check(config.Params.model_validate(whole), "nyud")
                 assert len(str(caught.value).splitlines()) == 1
     record("odd options of methods", 30 * len(CONTENT["experiments"]["nyud"]), 0)
+
+
+def test_odd_experiments_are_accepted_or_refused_by_their_key() -> None:
+    """Whatever stands in an experiment: check builds it, or refuses it in lines that name the key."""
+    rng, refused = random.Random(4), 0
+    odd: list[Any] = [
+        *(None, True, -1, 0, 3, 1e-300, float("nan"), "", "x", "fpn/resnet18", "timm/resnet18", "dlv3/resnet26"),
+        *("timm/vit_tiny_patch16_224", "fpn/..", "timm/a.b", "a/b", "timm/" + "x" * 300),
+        *([], ["seg"], ["depth", "seg"], ["edge"], ["x"], [1], {}, {"hrnet_fusion": "bilinear"}),
+        *({"propagation": "none"}, {"propagation": "fpm"}, {"x": {"y": 1}}),
+    ]
+    methods = list(CONTENT["experiments"]["nyud"])
+    tried = 60
+    for _ in range(tried):
+        experiment, method = copy.deepcopy(EXPERIMENT), rng.choice(methods)
+        for key in rng.sample(list(experiment), rng.randint(1, 2)):
+            experiment[key] = rng.choice(odd)
+        content = copy.deepcopy(CONTENT)
+        content["experiments"]["nyud"] = {method: {"one": experiment}}
+        try:
+            check(config.Params.model_validate(content), "nyud")
+        except ValidationError as error:
+            lines = [mistakes.problem(item, config.Params) for item in error.errors()]
+        except UserError as error:
+            lines = str(error).splitlines()
+        else:
+            continue
+        refused += 1
+        assert all(f"experiments.nyud.{method}.one" in line and line.isprintable() for line in lines), lines
+    assert tried / 3 < refused < tried
+    record("odd experiments in params.yaml", tried, 0)

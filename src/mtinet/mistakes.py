@@ -8,7 +8,7 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from mtinet import files
 
@@ -43,7 +43,7 @@ def known(where: str, name: str, options: Any, what: str = "") -> None:
 
 def problem(item: Any, whole: type[BaseModel]) -> str:
     """One line for one of pydantic's errors on `whole`: the key's path, what was found, what was expected."""
-    location = tuple(part for part in item["loc"] if part != "[key]")
+    location = without_kinds(tuple(part for part in item["loc"] if part != "[key]"), whole)
     where = ".".join(printable(part) for part in location)
     if item["type"] == "extra_forbidden":
         siblings = section_fields(location, whole)
@@ -54,7 +54,7 @@ def problem(item: Any, whole: type[BaseModel]) -> str:
         return f"{where}: missing, add it"
     if item["type"] == "value_error":
         return ": ".join(part for part in (where, str(item["ctx"]["error"])) if part)
-    if len(location) < len(item["loc"]):
+    if item["loc"][-1:] == ("[key]",):
         return f"{where}: found this name, expected letters, digits, '-' and '_', up to 64, the first no sign"
     expected = item["msg"].removeprefix("Input should be ")
     if item["type"] in ("model_type", "dict_type"):
@@ -77,6 +77,24 @@ def shown(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+def without_kinds(location: tuple[Any, ...], whole: type[BaseModel]) -> tuple[Any, ...]:
+    """The keys in a location of pydantic's: where a value may be of several kinds, it names the kind after the key."""
+    kind: Any = whole
+    keys = []
+    for part in location:
+        if kind is JsonValue or len([one for one in alternatives(kind) if one is not type(None)]) > 1:
+            kind = None
+            continue
+        keys.append(part)
+        kind = inside(kind, part)
+    return tuple(keys)
+
+
+def alternatives(kind: Any) -> tuple[Any, ...]:
+    """The types that a union offers; none of another type."""
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else ()
+
+
 def section_fields(location: tuple[Any, ...], whole: type[BaseModel]) -> list[str]:
     """The keys that the section holding `location` may have."""
     kind: Any = whole
@@ -91,9 +109,7 @@ def inside(kind: Any, part: Any) -> Any:
         kind = kind.model_fields[part].annotation if part in kind.model_fields else None
     else:
         kind = (get_args(kind) or (None,))[-1]
-    if get_origin(kind) in (Union, UnionType):
-        kind = next((one for one in get_args(kind) if is_section(one)), None)
-    return kind
+    return next((one for one in alternatives(kind) if is_section(one)), kind)
 
 
 def is_section(kind: Any) -> bool:
