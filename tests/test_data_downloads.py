@@ -7,6 +7,8 @@ import dataclasses
 import hashlib
 import random
 import socket
+import subprocess
+import sys
 import tarfile
 import threading
 import time
@@ -94,8 +96,11 @@ class Host:
             request.send_header("Content-Length", str(length))
         request.end_headers()
         sent = self.rng.randrange(len(body)) if fault in ("drop", "stall") else len(body)
-        request.wfile.write(body[:sent])
-        request.wfile.flush()
+        pieces = 50 if fault == "slow" else 1
+        for piece in range(pieces):
+            request.wfile.write(body[sent * piece // pieces : sent * (piece + 1) // pieces])
+            request.wfile.flush()
+            time.sleep(0.02 if fault == "slow" else 0)
         if fault == "stall":
             time.sleep(2.5 * downloads.TIMEOUT)
         if fault:
@@ -172,12 +177,40 @@ def test_a_second_attempt_continues(host: Host, versions, tmp_path: Path) -> Non
     archive, size = source(host.url), len(host.content)
     with pytest.raises(UserError, match=r"cannot download .*NYUD_MT\.tgz: 404"):
         archives.fetch(archive, tmp_path / "work", "nyud")
-    came = next(Path(".cache/download").rglob("part-*[0-9a-f]")).stat().st_size
+    came = part_size()
     assert 0 < came < size
     archives.fetch(archive, tmp_path / "work", "nyud")
     assert host.ranges[-1] == f"bytes={came - downloads.OVERLAP}-"
     assert contents(tmp_path / "work") == versions[0][1]
     assert [path.name for path in Path(".cache/download").rglob("part-*") if not path.name.endswith(".json")] == []
+
+
+def test_a_killed_download_is_continued(host: Host, versions, tmp_path: Path) -> None:
+    """SIGKILL while the file comes, at a random size, several times over; nothing that had come is asked for again."""
+    rng, size, came, kills = random.Random(3), len(host.content), 0, 4
+    code = (
+        "import sys; from mtinet.config import Archive; from mtinet.data import downloads;"
+        "downloads.download(Archive(path=None, url=sys.argv[1], google_drive=None, sha256=None), 'nyud')"
+    )
+    for _ in range(kills):
+        host.faults = ["slow"]
+        process = subprocess.Popen([sys.executable, "-c", code, host.url], stderr=subprocess.DEVNULL)
+        enough = came + rng.randrange(1, (size - came) // 2)
+        while process.poll() is None and part_size() < enough:
+            time.sleep(0.005)
+        process.kill()
+        process.wait()
+        assert part_size() >= enough
+        came = part_size()
+    host.faults = []
+    assert downloads.download(source(host.url), "nyud").read_bytes() == versions[0][0]
+    assert host.ranges[-1] == f"bytes={came - downloads.OVERLAP}-"
+    record("downloads killed while the file comes", kills, 0)
+
+
+def part_size() -> int:
+    """The bytes of a download that have come to the disk."""
+    return max((path.stat().st_size for path in Path(".cache/download").rglob("part-*[0-9a-f]")), default=0)
 
 
 def test_a_file_that_changes_is_never_mixed(host: Host, versions, tmp_path: Path) -> None:
