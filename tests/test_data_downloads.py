@@ -182,7 +182,7 @@ def test_a_second_attempt_continues(host: Host, versions, tmp_path: Path) -> Non
     archives.fetch(archive, tmp_path / "work", "nyud")
     assert host.ranges[-1] == f"bytes={came - downloads.OVERLAP}-"
     assert contents(tmp_path / "work") == versions[0][1]
-    assert [path.name for path in Path(".cache/download").rglob("part-*") if not path.name.endswith(".json")] == []
+    assert [path.name for path in Path(".cache/download").rglob("*") if path.is_file()] == ["archive"]
 
 
 def test_a_killed_download_is_continued(host: Host, versions, tmp_path: Path) -> None:
@@ -226,6 +226,16 @@ def test_a_file_that_changes_is_never_mixed(host: Host, versions, tmp_path: Path
                 downloads.download(archive, "nyud")
             kept = downloads.kept(archive)
             assert not kept.exists() or kept.read_bytes() in (host.content, host.other)
+
+
+def test_check_gives_a_damaged_download_up(host: Host, versions) -> None:
+    """Cut off without a word from the host, it would otherwise be met again by every later check."""
+    kept = downloads.kept(source(host.url))
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(versions[0][0][:-500])
+    archives.reachable(source(host.url), "nyud")
+    assert not kept.exists()
+    assert len(host.ranges) == 1
 
 
 def test_mirrors_are_tried_in_turn(host: Host, versions, tmp_path: Path) -> None:

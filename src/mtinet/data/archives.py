@@ -71,7 +71,13 @@ def reachable(archive: Archive, dataset: str = "nyud") -> None:
     if local is None and not path.exists():
         downloads.offered(archive, dataset)
         return
-    expect_digest(path, inspected(path, archive, dataset), archive, dataset)
+    try:
+        expect_digest(path, inspected(path, archive, dataset), archive, dataset)
+    except Damaged:
+        if local is not None:
+            raise
+        files.remove(path)  # the next stage downloads it again
+        downloads.offered(archive, dataset)
 
 
 def inspected(path: Path, archive: Archive, dataset: str) -> str:

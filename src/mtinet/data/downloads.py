@@ -72,6 +72,8 @@ def download(archive: Archive, dataset: str) -> Path:
         except OSError as error:
             raise UserError(f"cannot write {part.path}: {error.strerror or error}; the next run continues it") from None
         files.publish(part.path, target)
+        for left in target.parent.glob("part-*"):
+            files.remove(left)
         return target
     raise failed(failures, dataset)
 
