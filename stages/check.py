@@ -4,27 +4,41 @@ from mtinet import config, files, models, paths, stage, teachers
 from mtinet.config import Params
 from mtinet.data import archives
 from mtinet.errors import UserError
-from mtinet.training import tracking
+from mtinet.training import loop, tracking
 
 
 def check(params: Params, dataset: str) -> dict[str, str]:
     """Raise UserError unless all experiments can be built, and the dataset's source and teachers are there."""
     if dataset not in params.datasets:
         raise UserError(f"unknown dataset '{dataset}', params.yaml declares {', '.join(params.datasets)}")
-    for method, experiments in params.experiments.get(dataset, {}).items():
-        for name, experiment in experiments.items():
-            try:
-                options = models.check_options(method, experiment.options, experiment.tasks, experiment.auxiliary)
-                models.check_backbone(
-                    experiment.backbone, params.scale(dataset).pretrained_for(experiment.backbone), options
-                )
-            except UserError as error:
-                raise UserError(f"experiments.{dataset}.{method}.{name}: {error}") from None
+    loop.device_of(params.compute.device)
+    check_experiments(params, dataset)
     source = params.study.source[dataset]
     if source == "archive":
         archives.reachable(params.datasets[dataset].archive, dataset)
     teachers.check(params, dataset)
     return {"dataset": dataset, "study": params.study_name(dataset), "source": source}
+
+
+def check_experiments(params: Params, dataset: str) -> None:
+    """Raise UserError, naming the key, unless every network can be built and every backbone's weights are there."""
+    pretrained = params.scale(dataset).pretrained
+    for method, experiments in params.experiments.get(dataset, {}).items():
+        for name, experiment in experiments.items():
+            backbone = experiment.backbone
+            try:
+                options = models.check_options(method, experiment.options, experiment.tasks, experiment.auxiliary)
+                models.check_backbone(backbone, "none", options)
+            except UserError as error:
+                raise UserError(f"experiments.{dataset}.{method}.{name}: {error}") from None
+            if (weights := params.scale(dataset).pretrained_for(backbone)) == "none":
+                continue
+            try:
+                models.check_backbone(backbone, weights, options)
+            except UserError as error:
+                key = f"scales.{params.study.scale}.{dataset}.pretrained"
+                where = key if isinstance(pretrained, str) else f"{key}.{backbone}"
+                raise UserError(f"{where}: {str(error).removeprefix('pretrained: ')}") from None
 
 
 def main() -> None:

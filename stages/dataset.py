@@ -18,6 +18,8 @@ def fill(params: Params, dataset: str, work: Path) -> str | None:
     digest = archives.fetch(archive, work, dataset)
     check_first_use(archive, digest, paths.card(params.study_name(dataset), dataset), dataset)
     cards.check_archive(work, dataset)
+    if digest is not None:
+        archives.remember(archive, digest, dataset)
     return digest
 
 

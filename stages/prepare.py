@@ -1,8 +1,9 @@
 """Pack each split into a few memory-mappable files."""
 
 from mtinet import config, files, paths, stage
-from mtinet.data import cards, packing
+from mtinet.data import cards, checking, packing
 from mtinet.data.layouts import SPLITS, layout
+from mtinet.errors import UserError
 
 
 def main() -> None:
@@ -14,13 +15,19 @@ def main() -> None:
         tasks, data = list(params.datasets[dataset].tasks), layout(dataset)
         with stage.reporting_errors(cached=[paths.packed(study, dataset, split) for split in SPLITS]):
             cards.check_card(raw, files.read_json(paths.card(study, dataset)))
-            for split in SPLITS:
-                # Exact labels, and what differs from the training target, serve evaluation alone.
-                exact, scored = (paths.exact(study, dataset), data.SCORED) if split == "val" else (None, ())
-                packing.pack(
-                    raw, distilled, data.split_ids(raw, split), tasks, paths.packed(study, dataset, split),
-                    layout=data, exact=exact, scored=[task for task in scored if task in tasks],
-                )  # fmt: skip
+            try:
+                for split in SPLITS:
+                    # Exact labels, and what differs from the training target, serve evaluation alone.
+                    exact, scored = (paths.exact(study, dataset), data.SCORED) if split == "val" else (None, ())
+                    packing.pack(
+                        raw, distilled, data.split_ids(raw, split), tasks, paths.packed(study, dataset, split),
+                        layout=data, exact=exact, scored=[task for task in scored if task in tasks],
+                    )  # fmt: skip
+            except UserError:
+                # The first fault stopped it; whoever puts that right wants to know of all others too.
+                found = checking.faults(raw, dataset, distilled)
+                cards.report(found, f"{raw} cannot be packed", "run the stages dataset and distill again")
+                raise
 
 
 if __name__ == "__main__":

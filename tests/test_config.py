@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from mtinet import config, files
+from mtinet import config, files, mistakes
 from mtinet.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -126,7 +126,7 @@ def test_any_leaf_with_any_value_is_accepted_or_refused_by_its_path(key: tuple[A
     try:
         config.Params.model_validate(content)
     except ValidationError as error:
-        messages = [config.problem(item) for item in error.errors()]
+        messages = [mistakes.problem(item, config.Params) for item in error.errors()]
         assert all("\n" not in message for message in messages)
         assert any(str(key[0]) in message for message in messages)
 

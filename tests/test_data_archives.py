@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import shutil
@@ -16,20 +17,25 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from archive_layout import write_layout
 
-from mtinet.config import Archive
-from mtinet.data import archives
+from mtinet.config import Archive, Limits
+from mtinet.data import archives, downloads, nyud
 from mtinet.errors import UserError
 
 ON = "set datasets.nyud.archive.path in params.yaml to it"
 
 
-def source(
-    path: Path | str | None = None,
-    url: str | None = None,
-    drive: str | None = None,
-    sha256: str | None = None,
-) -> Archive:
-    return Archive(path=None if path is None else str(path), url=url, google_drive=drive, sha256=sha256)
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch, tmp_path):
+    """Downloads and notes are kept under the working directory, and the archive is one of 3 + 2 small images."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(downloads, "PAUSE", 0.0)
+    small = dataclasses.replace(nyud.ARCHIVE, size=(48, 64), counts={"train": 3, "val": 2})
+    monkeypatch.setattr(nyud, "ARCHIVE", small)
+
+
+def source(path: Path | str | None = None, drive: str | None = None, **fields) -> Archive:
+    given = {"url": None, "sha256": None, **fields}
+    return Archive(path=None if path is None else str(path), google_drive=drive, **given)
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -177,13 +183,12 @@ def test_zip_cannot_leave_its_folder(tmp_path, name):
     assert not list(tmp_path.rglob("escaped"))
 
 
-@pytest.mark.parametrize(("limit", "value"), [("MOST_FILES", 10), ("MOST_BYTES", 5000)])
+@pytest.mark.parametrize("limits", [Limits(files=10), Limits(gigabytes=5e-6)], ids=["files", "bytes"])
 @pytest.mark.parametrize("kind", ["gztar", "zip"])
-def test_size_is_bounded(tmp_path, tree, monkeypatch, limit, value, kind):
+def test_size_is_bounded(tmp_path, tree, limits, kind):
     path = Path(shutil.make_archive(str(tmp_path / "archive"), kind, tmp_path, "tree"))
-    monkeypatch.setattr(archives, limit, value)
-    assert "files or" in failure(source(path), tmp_path / "work")
-    assert not contents(tmp_path / "work")
+    assert "more than the limits" in failure(source(path, limits=limits), tmp_path / "work")
+    assert not (tmp_path / "work").exists()
 
 
 # Over the network -------------------------------------------------------------------------------------------
@@ -224,11 +229,10 @@ class Host:
 
 
 @pytest.fixture
-def host(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)  # finished downloads are kept under the working directory
+def host(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
     running = Host()
-    monkeypatch.setattr(archives, "DRIVE", f"{running.url}/uc")
+    monkeypatch.setattr(downloads, "DRIVE", f"{running.url}/uc")
     yield running
     running.server.shutdown()
     running.server.server_close()
@@ -356,5 +360,5 @@ def test_exceeded_quota_is_said(tmp_path, host):
     page = b"<html><style>a{}</style><p>Too many users have viewed or downloaded this file</p></html>"
     host.file("/uc", page, **PAGE)
     message = failure(source(drive="abc"), tmp_path / "work")
-    assert "a page instead of file abc: Too many users have viewed or downloaded this file. Get" in message
+    assert "a page instead of the file: Too many users have viewed or downloaded this file. Get" in message
     assert ON in message

@@ -290,6 +290,24 @@ def test_a_prediction_comes_back_bilinearly_to_the_images_size(project):
     np.testing.assert_allclose(found, np.broadcast_to(expected, (40, 64)), atol=1e-6)
 
 
+def test_an_onnx_teacher_with_operators_or_weights_from_elsewhere_is_refused(project):
+    """What runs is what the digest covers: ONNX Runtime's own operators, and weights in the one file."""
+    image, answer = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 8, 8]) for name in ("image", "a"))
+    weights = numpy_helper.from_array(np.ones((3, 3, 1, 1), np.float32), "w")
+    foreign = helper.make_graph([helper.make_node("Own", ["image"], ["a"], domain="own")], "g", [image], [answer])
+    plain = helper.make_graph([helper.make_node("Conv", ["image", "w"], ["a"])], "g", [image], [answer], [weights])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    Path("own.onnx").write_bytes(helper.make_model(foreign, opset_imports=opsets, ir_version=8).SerializeToString())
+    model = helper.make_model(plain, opset_imports=opsets[:1], ir_version=8)
+    onnx.save(model, "two.onnx", save_as_external_data=True, location="two.bin", size_threshold=0)
+    for name, said in (("own.onnx", "own:Own.* is not a registered"), ("two.onnx", "keeps weights in other files")):
+        digest = hashlib.sha256(Path(name).read_bytes()).hexdigest()
+        params = teacher_of("sal", network("a.onnx", PROBABILITY) | {"file": f"{name}#sha256={digest}"})
+        with pytest.raises(UserError, match=f"teachers.pascal.sal.onnx: file: {name}.*{said}") as caught:
+            teachers.check(params, "pascal")
+        assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("task", "rows", "changes", "expected"),
     [

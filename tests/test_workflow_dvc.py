@@ -196,7 +196,7 @@ def test_a_mistake_is_one_line_from_check_and_costs_nothing(
 
 
 def test_a_wrong_archive_is_named_before_anything_is_lost(project: Project, tmp_path: Path) -> None:
-    """An unpacked folder that is not the published archive: `dataset` says all of it, and the scenes stay."""
+    """An unpacked folder that is not the published archive: `check` says all of it, and the scenes stay."""
     folder = tmp_path / "NYUD_MT"
     write_layout(folder, train=2, val=1)
     nyud.label_path(folder, "depth", "0002").unlink()
@@ -209,7 +209,7 @@ def test_a_wrong_archive_is_named_before_anything_is_lost(project: Project, tmp_
     project.change_params(change)
     output = project.run("dvc", "repro", fails=True)
     (project.folder / "params.yaml").write_text(text)
-    assert stages_run(output) == {"check_nyud", "dataset_nyud"}
+    assert stages_run(output) == {"check_nyud"}
     assert "is not NYUD_MT.tgz as published" in output
     for part in ("lists 2 images, expected 795", "lists 1 images, expected 654", "no depth/0002.npy"):
         assert part in output

@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
-from mtinet import files, paths
+from mtinet import paths
 from mtinet.errors import UserError
+from mtinet.mistakes import UniqueKeys, known, problem
 from mtinet.tasks import registry
 
-Positive = Annotated[int, Field(gt=0)]
-Side = Annotated[int, Field(gt=0, multiple_of=32)]
-Pixels = Annotated[int, Field(ge=32)]
+# Bounds far beyond any sensible value: what passes them must not end in a library's overflow hours later.
+Positive = Annotated[int, Field(gt=0, le=10**8)]
+Threads = Annotated[int, Field(gt=0, le=1024)]
+Side = Annotated[int, Field(gt=0, le=16384, multiple_of=32)]
+Pixels = Annotated[int, Field(ge=32, le=16384)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Rate = Annotated[float, Field(gt=0, le=1e30)]  # products of two stay finite
+Decay = Annotated[float, Field(ge=0, le=1e30)]
+# Names become folders, parts of commands and of keys that are separated by dots.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
+Url = Annotated[str, Field(pattern=r"^(https?|file)://\S+$")]
 Source = Literal["scenes", "archive"]
 SCENES = "scenes"
 
 
 class Strict(BaseModel):
-    """Base of every section: no unknown keys, no silent conversions."""
+    """Base of every section: no unknown keys, no silent conversions, no number that is infinite or none."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Study(Strict):
-    scale: str
-    source: dict[str, Source]
+    scale: Name
+    source: dict[Name, Source]
 
 
 class Compute(Strict):
-    threads: Positive
+    threads: Threads
     device: Literal["auto", "cpu", "cuda"]
 
 
@@ -47,7 +55,7 @@ class SceneSet(Strict):
     height: Pixels | None = None
     width: Pixels | None = None
     longest: Pixels | None = None
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
 
     @model_validator(mode="after")
     def one_kind_of_size(self) -> SceneSet:
@@ -69,9 +77,9 @@ class Augmentation(Strict):
     `borders` says what labels are beyond the image's border.
     """
 
-    zoom: Annotated[list[Annotated[float, Field(ge=1)]], Field(min_length=1)] | None = None
+    zoom: Annotated[list[Annotated[float, Field(ge=1, le=100)]], Field(min_length=1)] | None = None
     rotation: Annotated[float, Field(ge=0, le=180)] | None = None
-    scale: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2, max_length=2)] | None = None
+    scale: Annotated[list[Annotated[float, Field(gt=0, le=100)]], Field(min_length=2, max_length=2)] | None = None
     borders: Literal["ignored", "zero"] | None = None
     flip: bool
 
@@ -93,7 +101,7 @@ class Scale(Strict):
     epochs: Positive
     epochs_of: dict[str, Positive]
     batch_size: Positive
-    lr_factor: Annotated[float, Field(gt=0)]
+    lr_factor: Rate
     augmentation: Augmentation
     pretrained: str | dict[str, str]
 
@@ -113,18 +121,29 @@ class Scale(Strict):
         return self.pretrained if isinstance(self.pretrained, str) else self.pretrained.get(backbone, "none")
 
 
+class Limits(Strict):
+    """What an archive may unpack to: far beyond the paper's, since a tampered one could fill the disk."""
+
+    files: Positive = 500_000
+    gigabytes: Annotated[float, Field(gt=0, le=10**6)] = 200.0
+
+
 class Archive(Strict):
-    path: str | None
-    url: str | None
-    google_drive: str | None
+    """Where an archive comes from: the first of path, url and google_drive that is set, and then the mirrors."""
+
+    path: Annotated[str, Field(min_length=1)] | None
+    url: Url | None
+    google_drive: Annotated[str, Field(pattern=r"^[\w-]+$")] | None
+    mirrors: list[Url] = []
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
+    limits: Limits = Limits()
 
 
 class DatasetTask(Strict):
     """A task as a dataset labels it; `classes` exactly where the registry leaves the channels open."""
 
     classes: Positive | None = None
-    weight: Annotated[float, Field(ge=0)]
+    weight: Annotated[float, Field(ge=0, le=10**6)]
 
 
 class EdgeBenchmark(Strict):
@@ -137,7 +156,7 @@ class EdgeBenchmark(Strict):
 
 class Dataset(Strict):
     archive: Archive
-    tasks: dict[str, DatasetTask]
+    tasks: dict[Name, DatasetTask]
     edges: EdgeBenchmark | None = None
 
     def metric_settings(self) -> dict[str, dict[str, Any]]:
@@ -152,9 +171,9 @@ class Experiment(Strict):
     tasks: Annotated[list[str], Field(min_length=1)]
     auxiliary: list[str]
     optimizer: Literal["adam", "sgd"]
-    lr: Annotated[float, Field(gt=0)]
-    weight_decay: Annotated[float, Field(ge=0)]
-    options: dict[str, Any]
+    lr: Rate
+    weight_decay: Decay
+    options: dict[Name, JsonValue]
 
 
 class TrainedTeacher(Strict):
@@ -165,9 +184,9 @@ class TrainedTeacher(Strict):
 
     learns_from: str
     backbone: Annotated[str, Field(pattern=r"^[a-z0-9_]+/[\w.-]+$")]
-    lr: Annotated[float, Field(gt=0)]
-    weight_decay: Annotated[float, Field(ge=0)]
-    seed: Annotated[int, Field(ge=0)]
+    lr: Rate
+    weight_decay: Decay
+    seed: Seed
 
 
 class TeachingBudget(Strict):
@@ -213,7 +232,7 @@ class Teacher(Strict):
 
     kind: Literal["trained", "onnx"]
     trained: TrainedTeacher
-    budgets: dict[str, TeachingBudget]
+    budgets: dict[Name, TeachingBudget]
     onnx: OnnxTeacher | None
 
     @model_validator(mode="after")
@@ -236,12 +255,12 @@ class Params(Strict):
     """The whole of params.yaml."""
 
     study: Study
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
     compute: Compute
-    scales: dict[str, dict[str, Scale]]
-    datasets: dict[str, Dataset]
-    teachers: dict[str, dict[str, Teacher]] = {}
-    experiments: dict[str, dict[str, dict[str, Experiment]]]
+    scales: dict[Name, dict[Name, Scale]]
+    datasets: dict[Name, Dataset]
+    teachers: dict[Name, dict[Name, Teacher]] = {}
+    experiments: dict[Name, dict[Name, dict[Name, Experiment]]]
 
     @model_validator(mode="after")
     def consistent(self) -> Params:
@@ -263,10 +282,7 @@ class Params(Strict):
         for dataset, methods in self.experiments.items():
             known("experiments", dataset, self.datasets)
             self._check_experiments(dataset, methods)
-            backbones = {experiment.backbone for group in methods.values() for experiment in group.values()}
-            for scale, sets in self.scales.items():
-                for name in sets[dataset].epochs_of:
-                    known(f"scales.{scale}.{dataset}.epochs_of", name, sorted(backbones))
+            self._check_backbones(dataset, methods)
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds: {self.seeds} names a seed twice")
         return self
@@ -309,6 +325,16 @@ class Params(Strict):
                 if len(set(both)) != len(both):
                     raise ValueError(f"{where}: a task is named twice in tasks and auxiliary {both}")
 
+    def _check_backbones(self, dataset: str, methods: dict[str, dict[str, Experiment]]) -> None:
+        """Weights and epochs are named for backbones in use only: those of a misspelt one would silently go."""
+        used = sorted({one.backbone for experiments in methods.values() for one in experiments.values()})
+        for scale, sets in self.scales.items():
+            given = sets[dataset].pretrained
+            for backbone in given if isinstance(given, dict) else ():
+                known(f"scales.{scale}.{dataset}.pretrained", backbone, used)
+            for backbone in sets[dataset].epochs_of:
+                known(f"scales.{scale}.{dataset}.epochs_of", backbone, used)
+
     def study_name(self, dataset: str) -> str:
         """`<source>-<scale>`: the folder under runs/ and reports/ that results of `dataset` go to."""
         return f"{self.study.source[dataset]}-{self.study.scale}"
@@ -335,52 +361,18 @@ class Params(Strict):
         raise UserError(f"no experiment '{name}' under experiments.{dataset} in {paths.PARAMS}")
 
 
-def known(where: str, name: str, options: Any, what: str = "") -> None:
-    """Raise ValueError naming `where`, the odd `name` and what was expected, unless it is an option."""
-    if name in options:
-        return
-    close = difflib.get_close_matches(name, list(options), n=1)
-    hint = f" (did you mean '{close[0]}'?)" if close else ""
-    lead = f"lacks {what} '{name}'" if what else f"unknown name '{name}'"
-    raise ValueError(f"{where}: {lead}, expected one of: {', '.join(options)}{hint}")
-
-
 def load(path: Path = paths.PARAMS) -> Params:
     """Read and check params.yaml; every problem is in the UserError, one per line of its message."""
     try:
-        content = files.read_yaml(path)
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeys)
     except FileNotFoundError:
         raise UserError(f"no {path} here; run from the repository's root") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); expected a file of YAML") from None
+    except Exception as error:  # PyYAML's constructors raise whatever an odd scalar makes them stumble over
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path} is not valid YAML: {reason}") from None
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        raise UserError("\n".join(f"{path}: {problem(item)}" for item in error.errors())) from None
-
-
-def problem(item: Any) -> str:
-    """One line for one of pydantic's errors: the key's path, what was found, what was expected."""
-    where = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
-        siblings = section_fields(item["loc"])
-        close = difflib.get_close_matches(str(item["loc"][-1]), siblings, n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
-        return f"{where}: unknown parameter, expected one of: {', '.join(siblings)}{hint}"
-    if item["type"] == "missing":
-        return f"{where}: missing, add it"
-    if item["type"] == "value_error":
-        return ": ".join(part for part in (where, str(item["ctx"]["error"])) if part)
-    return f"{where}: found {item['input']!r}, expected: {item['msg'].removeprefix('Input should be ')}"
-
-
-def section_fields(location: tuple[Any, ...]) -> list[str]:
-    """The keys that the section holding `location` may have."""
-    section: Any = Params
-    for part in location[:-1]:
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            section = section.model_fields[part].annotation if part in section.model_fields else section
-            section = next((kind for kind in get_args(section) if kind in Strict.__subclasses__()), section)
-        else:
-            section = section.__args__[1]
-    return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []
+        raise UserError("\n".join(f"{path}: {problem(item, Params)}" for item in error.errors())) from None

@@ -2,52 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import lzma
-import re
 import shutil
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Iterator
-from html.parser import HTMLParser
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urljoin, urlsplit
-
-import requests
+import tempfile
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from mtinet import files, paths
 from mtinet.config import Archive
-from mtinet.data import cards
-from mtinet.data.layouts import layout
+from mtinet.data import cards, downloads, unpacking
+from mtinet.data.layouts import SPLITS, layout
+from mtinet.data.unpacking import Damaged
 from mtinet.errors import UserError
 
-DRIVE = "https://drive.google.com/uc"
-TIMEOUT = 20.0  # seconds without an answer
-CHUNK = 1 << 20
-# Far beyond any archive of the paper's (NYUD_MT: about 8,000 files); a tampered one could fill the disk.
-MOST_FILES, MOST_BYTES = 500_000, 200 << 30
-BROKEN = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    gzip.BadGzipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    ValueError,
-)
-
-
-class Damaged(UserError):
-    """The archive file itself is not what it should be: broken, tampered with, or something else."""
+SAMPLES = 32  # files of each folder that `reachable` looks into
 
 
 def fetch(archive: Archive, folder: Path, dataset: str) -> str | None:
     """Put the archive's layout folders into `folder`; returns the archive file's SHA-256, None for a folder.
 
-    The first of path, url and google_drive that is set is used. A finished download is kept (see `kept_download`)
-    and used again unless it proves to be damaged. UserError names the source and the way on.
+    The first of path, url and google_drive that is set is used, and the mirrors after it. A finished download is
+    kept (see `downloads.kept`) and used again unless it proves to be damaged. UserError names source and way on.
     """
     for name in layout(dataset).RAW_FOLDERS:
         files.remove(folder / name)
@@ -57,29 +31,22 @@ def fetch(archive: Archive, folder: Path, dataset: str) -> str | None:
         return None
     if local is not None:
         return take(local, archive, folder, dataset)
-    kept = kept_download(archive)
-    if not kept.exists():
-        download(archive, kept, dataset)
+    downloaded = downloads.download(archive, dataset)
     try:
-        return take(kept, archive, folder, dataset)
+        return take(downloaded, archive, folder, dataset)
     except Damaged:
-        files.remove(kept)
+        files.remove(downloaded)
         raise
-
-
-def kept_download(archive: Archive) -> Path:
-    """Where the download of a URL or a Google Drive id stays, so that no later run asks the network for it again."""
-    source = {"url": archive.url} if archive.url else {"google_drive": archive.google_drive}
-    return paths.unfinished("download", files.digest_of(source)) / "archive"
 
 
 def take(path: Path, archive: Archive, folder: Path, dataset: str) -> str:
     """Verify the archive file and move its layout folders into `folder`; returns its SHA-256."""
-    digest = verified(path, archive, dataset)
+    digest = files.digest_of_file(path)
+    expect_digest(path, digest, archive, dataset)
     work = folder / "unpacked"
     files.remove(work)
     try:
-        unpack(path, work)
+        unpacking.unpack(path, work, archive.limits)
         root = layout_root(work, dataset)
         cards.check_folders(root, dataset, found_in=str(path))
         for name in layout(dataset).RAW_FOLDERS:
@@ -91,19 +58,83 @@ def take(path: Path, archive: Archive, folder: Path, dataset: str) -> str:
 
 
 def reachable(archive: Archive, dataset: str = "nyud") -> None:
-    """Raise UserError unless the archive's file or folder is there, or its host offers it. Loads nothing."""
+    """Raise UserError unless the archive is there and, where it is at hand, looks like the published one.
+
+    A host is only asked whether it offers the file. A local file or folder, or a finished download, is listed: its
+    folders, the lists of both splits, the files that they ask for, and the version by a sample of images and labels.
+    """
     local = local_path(archive, dataset)
-    if local is None and kept_download(archive).exists():
+    if local is not None and local.is_dir():
+        cards.check_listing(layout_root(local, dataset), dataset, SAMPLES)
         return
-    if local is None:
-        url, fields = archive.url or DRIVE, {} if archive.url else {"id": archive.google_drive or ""}
-        with network(url, dataset), requests.Session() as session:
-            # GET, closed before the content: some hosts refuse HEAD.
-            get(session, url, fields).close()
-    elif local.is_dir():
-        cards.check_folders(layout_root(local, dataset), dataset)
-    else:
-        kind_of(local)
+    path = local or downloads.kept(archive)
+    if local is None and not path.exists():
+        downloads.offered(archive, dataset)
+        return
+    try:
+        expect_digest(path, inspected(path, archive, dataset), archive, dataset)
+    except Damaged:
+        if local is not None:
+            raise
+        files.remove(path)  # the next stage downloads it again
+        downloads.offered(archive, dataset)
+
+
+def inspected(path: Path, archive: Archive, dataset: str) -> str:
+    """The SHA-256 of an archive file that was listed and looks like the published one, by a note where there is one.
+
+    To list it is to decompress it, half a minute for NYUD-v2: an unchanged file is not listed twice.
+    """
+    state = path.stat()
+    limits = archive.limits.model_dump()
+    key = files.digest_of([str(path.resolve()), state.st_size, state.st_mtime_ns, dataset, limits])
+    note = paths.unfinished("archive", f"{key}.json")
+    if note.exists():
+        return str(files.read_json(note)["sha256"])
+    data = layout(dataset)
+    lists = frozenset(data.split_path(Path(), split).as_posix() for split in SPLITS)
+    with tempfile.TemporaryDirectory() as name:
+        unpacking.sketch(path, Path(name), archive.limits, lists, SAMPLES)
+        cards.check_listing(layout_root(Path(name), dataset), dataset, SAMPLES, found_in=str(path))
+    digest = files.digest_of_file(path)
+    files.write_json(note, {"sha256": digest})
+    return digest
+
+
+# What was seen first ---------------------------------------------------------------------------------------
+
+
+def expect_digest(path: Path, digest: str, archive: Archive, dataset: str) -> None:
+    """Raise unless the file is the declared one or, where none is declared, the one that was used first.
+
+    Nobody publishes a digest, so the first one that proved to be the published data is what later ones are held to.
+    """
+    key = f"datasets.{dataset}.archive.sha256"
+    if archive.sha256 is not None:
+        if digest != archive.sha256:
+            raise Damaged(f"{path}: SHA-256 is {digest}, {key} expects {archive.sha256}; get the archive again")
+        return
+    note = first_use(dataset)
+    known = files.read_json(note) if note.exists() else {}
+    if known.get("sha256", digest) != digest:
+        raise UserError(
+            f"{path}: {path.stat().st_size} bytes with SHA-256 {digest}; on first use it had {known['size']} bytes with"
+            f" {known['sha256']} ({note}); set {key} in {paths.PARAMS} to the one that you trust"
+        )
+
+
+def remember(archive: Archive, digest: str, dataset: str) -> None:
+    """Note size and SHA-256 of an archive file that was seen to be the published data."""
+    path = local_path(archive, dataset) or downloads.kept(archive)
+    files.write_json(first_use(dataset), {"sha256": digest, "size": path.stat().st_size})
+
+
+def first_use(dataset: str) -> Path:
+    """Where size and digest of the archive first used are noted: no stage's output, so that no rerun forgets it."""
+    return paths.unfinished("archive", f"{dataset}-first-use.json")
+
+
+# Where it lies ---------------------------------------------------------------------------------------------
 
 
 def local_path(archive: Archive, dataset: str) -> Path | None:
@@ -119,157 +150,6 @@ def local_path(archive: Archive, dataset: str) -> Path | None:
     if not path.exists():
         raise UserError(f"{path}: no such file or folder, named by datasets.{dataset}.archive in {paths.PARAMS}")
     return path
-
-
-# Downloading ----------------------------------------------------------------------------------------------
-
-
-def download(archive: Archive, target: Path, dataset: str) -> None:
-    """Download the archive to `target`, which appears only when it is complete."""
-    url = archive.url or DRIVE
-    with network(url, dataset), requests.Session() as session:
-        if archive.url is not None:
-            response = get(session, archive.url, {})
-        else:
-            response = get_from_drive(session, archive.google_drive or "")
-        with response, files.replacing(target) as part, part.open("wb") as stream:
-            for block in response.iter_content(CHUNK):
-                stream.write(block)
-            stream.flush()
-            expected = response.headers.get("Content-Length")
-            if expected and "Content-Encoding" not in response.headers and part.stat().st_size != int(expected):
-                raise requests.ConnectionError(f"{part.stat().st_size} of {expected} bytes came")
-
-
-def get(session: requests.Session, url: str, fields: dict[str, str]) -> requests.Response:
-    """The answer to a GET, content not yet read; requests.HTTPError for a status of 400 or more."""
-    response = session.get(url, params=fields, stream=True, timeout=TIMEOUT)
-    response.raise_for_status()
-    return response
-
-
-def get_from_drive(session: requests.Session, file_id: str) -> requests.Response:
-    """The content of a public file; large ones come behind a page that asks for confirmation."""
-    response = get(session, DRIVE, {"id": file_id, "export": "download"})
-    if not is_page(response):
-        return response
-    form = ConfirmForm()
-    form.feed(response.text)
-    token = next((value for name, value in session.cookies.items() if name.startswith("download_warning")), None)
-    if form.action:
-        response = get(session, urljoin(response.url, form.action), form.fields)
-    elif token:
-        response = get(session, DRIVE, {"id": file_id, "export": "download", "confirm": token})
-    if is_page(response):
-        text = re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", response.text, flags=re.DOTALL)
-        said = " ".join(text.split())
-        raise requests.RequestException(f"Google Drive sent a page instead of file {file_id}: {said[:200]}")
-    return response
-
-
-def is_page(response: requests.Response) -> bool:
-    """Whether the answer is HTML for a reader and not a file."""
-    named = "attachment" in response.headers.get("Content-Disposition", "")
-    return not named and response.headers.get("Content-Type", "").startswith("text/html")
-
-
-class ConfirmForm(HTMLParser):
-    """Action and fields of the form with which Google Drive lets one download a file it did not scan."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.action = ""
-        self.fields: dict[str, str] = {}
-        self.inside = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag == "form" and "download" in given.get("id", "") + given.get("action", ""):
-            self.action, self.inside = given.get("action", ""), True
-        elif tag == "input" and self.inside and given.get("name"):
-            self.fields[given["name"]] = given.get("value", "")
-
-    def handle_endtag(self, tag: str) -> None:
-        self.inside = self.inside and tag != "form"
-
-
-@contextlib.contextmanager
-def network(url: str, dataset: str) -> Iterator[None]:
-    """Turn a failed request for `url` into a UserError with the way on."""
-    try:
-        yield
-    except OSError as error:  # all of requests' exceptions are, and a full disk is too
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"cannot download {url}: {reason}. Get the archive by other means and set "
-            f"datasets.{dataset}.archive.path in {paths.PARAMS} to it, or use study.source.{dataset}: scenes"
-        ) from None
-
-
-# Verifying and unpacking ----------------------------------------------------------------------------------
-
-
-def verified(path: Path, archive: Archive, dataset: str) -> str:
-    """The SHA-256 of the file; raises Damaged when params.yaml expects another."""
-    digest = files.digest_of_file(path)
-    if archive.sha256 not in (None, digest):
-        where = f"datasets.{dataset}.archive.sha256"
-        raise Damaged(f"{path}: SHA-256 is {digest}, {where} expects {archive.sha256}; get the archive again")
-    return digest
-
-
-def kind_of(path: Path) -> str:
-    """Either "tar" or "zip", by content; Damaged says what the file is instead."""
-    if tarfile.is_tarfile(path):
-        return "tar"
-    if zipfile.is_zipfile(path):
-        return "zip"
-    with path.open("rb") as stream:
-        begin = stream.read(16)
-    page = " (a web page: the download needs a browser or a login)" if b"<" in begin[:1] else ""
-    raise Damaged(f"{path}: not a .tgz or .zip archive, it begins with {begin!r}{page}; get the archive again")
-
-
-def unpack(path: Path, folder: Path) -> None:
-    """Unpack a tar or zip archive into the new `folder`; nothing may leave it and sizes are bounded."""
-    folder.mkdir(parents=True)
-    try:
-        if kind_of(path) == "tar":
-            with tarfile.open(path) as tar:
-                # "data" refuses paths and links out of the folder, devices, and odd permissions.
-                tar.extractall(folder, members=bounded(tar), filter="data")
-        else:
-            unpack_zip(path, folder)
-    except BROKEN as error:
-        raise Damaged(f"{path}: cannot be unpacked ({error}); get the archive again") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be unpacked into {folder} ({error})") from None
-
-
-def bounded(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members of a tar archive, as long as their number and size are believable."""
-    size = 0
-    for number, member in enumerate(tar, 1):
-        size += member.size
-        check_bounds(number, size)
-        yield member
-
-
-def unpack_zip(path: Path, folder: Path) -> None:
-    """Unpack a zip archive; links in it become plain files."""
-    with zipfile.ZipFile(path) as archive:
-        check_bounds(len(archive.infolist()), sum(member.file_size for member in archive.infolist()))
-        for member in archive.infolist():
-            name = PurePosixPath(member.filename.replace("\\", "/"))
-            if name.is_absolute() or ".." in name.parts:
-                raise ValueError(f"'{member.filename}' would be written outside the folder")
-        archive.extractall(folder)
-
-
-def check_bounds(number: int, size: int) -> None:
-    """Raise ValueError for more files or bytes than any archive of the paper holds."""
-    if number > MOST_FILES or size > MOST_BYTES:
-        raise ValueError(f"{number} files or {size} bytes are more than {MOST_FILES} or {MOST_BYTES}")
 
 
 def layout_root(folder: Path, dataset: str) -> Path:

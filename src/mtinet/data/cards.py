@@ -89,12 +89,7 @@ def check_archive(root: Path, dataset: str, workers: int | None = None) -> None:
     data = layout(dataset)
     archive = data.ARCHIVE
     headline = f"{root} is not {archive.name} as published"
-    check_folders(root, dataset)
-    problems, ids = split_problems(root, data)
-    present = [task for task in archive.derivable if has_files(root / data.FOLDERS[task])]
-    tasks = [*archive.shipped, *present]
-    absent = list(absences(root, ids, tasks, data))
-    report([*problems, *absent], headline)
+    ids, tasks = check_presence(root, dataset)
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         sizes = list(pool.map(lambda name: readable_size(root, name, data), ids))
         report(data.version_problems(root, ids, sizes, pool), headline)
@@ -102,6 +97,39 @@ def check_archive(root: Path, dataset: str, workers: int | None = None) -> None:
             lambda name, size: list(file_problems(root, name, tasks, archive.size or size, data)), ids, sizes
         )
         report([problem for some in found for problem in some], headline)
+
+
+def check_listing(root: Path, dataset: str, samples: int, found_in: str | None = None) -> None:
+    """Raise UserError unless `root` looks like the published archive by its folders, lists and file names, and by
+    `samples` images and label files, spread over the splits, of those that are not empty.
+    """
+    data = layout(dataset)
+    ids, _ = check_presence(root, dataset, found_in)
+    chosen: dict[str, None] = {}
+    for path_of in (data.image_path, lambda root, name: data.label_path(root, "seg", name)):
+        full = [name for name in ids if path_of(root, name).stat().st_size]
+        chosen |= dict.fromkeys(full[:: max(1, len(full) // samples)][:samples])
+    sizes = [readable_size(root, name, data) for name in chosen]
+    with ThreadPoolExecutor(1) as pool:
+        problems = data.version_problems(root, list(chosen), sizes, pool)
+    report(below(root, problems), f"{found_in or root} is not {data.ARCHIVE.name} as published")
+
+
+def check_presence(root: Path, dataset: str, found_in: str | None = None) -> tuple[list[str], list[str]]:
+    """The ids of all splits and the tasks that have labels; UserError unless folders, lists and files are there."""
+    data = layout(dataset)
+    check_folders(root, dataset, found_in)
+    problems, ids = split_problems(root, data)
+    present = [task for task in data.ARCHIVE.derivable if has_files(root / data.FOLDERS[task])]
+    tasks = [*data.ARCHIVE.shipped, *present]
+    absent = list(absences(root, ids, tasks, data))
+    report(below(root, [*problems, *absent]), f"{found_in or root} is not {data.ARCHIVE.name} as published")
+    return ids, tasks
+
+
+def below(root: Path, problems: Iterable[str]) -> list[str]:
+    """Problems that name files from `root` on: the headline names it, and it may be a temporary place."""
+    return [problem.replace(f"{root}/", "") for problem in problems]
 
 
 def check_folders(root: Path, dataset: str, found_in: str | None = None) -> None:
@@ -179,11 +207,13 @@ def file_problems(root: Path, image_id: str, tasks: Iterable[str], size: Size | 
             yield str(error)
 
 
-def report(problems: list[str], headline: str) -> None:
+def report(
+    problems: list[str], headline: str, way_on: str = "get it again or name another archive in params.yaml"
+) -> None:
     """Raise one UserError with the first problems and the number of others, if there are any."""
     if not problems:
         return
     more = [f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     listed = "".join(f"\n  - {line}" for line in [*problems[:SHOWN], *more])
-    raise UserError(f"{headline} ({count}); get it again or name another archive in params.yaml:{listed}")
+    raise UserError(f"{headline} ({count}); {way_on}:{listed}")

@@ -21,6 +21,8 @@ from mtinet.errors import UserError
 # numpy parses the header of a .npy file with Python's own parser, which in CPython 3.11 fails now and
 # then when threads share it ("AST constructor recursion depth mismatch"). Content is read outside the lock.
 HEADER = threading.Lock()
+MOST_PIXELS = 1 << 26  # of a picture or array: a tampered header could ask for all memory
+LARGEST = 1 << 28  # bytes of a .mat file: scipy unpacks all of it
 
 
 def read_ids(path: Path) -> list[str]:
@@ -39,11 +41,13 @@ def picture_size(path: Path) -> tuple[int, int]:
     """Height and width of a picture file, from its header."""
     try:
         with Image.open(path) as picture:
-            return picture.height, picture.width
+            size = picture.height, picture.width
     except FileNotFoundError:
         raise missing(path) from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: not a readable picture ({error}); put the right file there") from None
+    except Exception as error:  # Pillow raises whatever a broken file makes its parsers stumble over
+        raise UserError(f"{path}: not a readable picture ({said(error)}); put the right file there") from None
+    expect(size[0] * size[1] <= MOST_PIXELS, path, f"{size[0]}x{size[1]} pixels", f"at most {MOST_PIXELS}")
+    return size
 
 
 def read_picture(path: Path, mode: str) -> NDArray[np.uint8]:
@@ -53,8 +57,8 @@ def read_picture(path: Path, mode: str) -> NDArray[np.uint8]:
         with Image.open(path) as picture:
             found = picture.mode
             pixels = np.array(picture)
-    except (OSError, SyntaxError) as error:
-        raise UserError(f"{path}: broken picture ({error}); put the right file there") from None
+    except Exception as error:
+        raise UserError(f"{path}: broken picture ({said(error)}); put the right file there") from None
     fine = found == mode or (mode, found) == ("L", "P")
     expect(fine, path, f"mode {found}", f"an 8-bit picture of mode {mode}")
     return pixels
@@ -67,8 +71,10 @@ def read_array(path: Path) -> NDArray[Any]:
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise missing(path) from None
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: not a readable .npy file ({error}); put the right file there") from None
+    except Exception as error:  # numpy parses the header with Python's parser, which has exceptions of its own
+        raise UserError(f"{path}: not a readable .npy file ({said(error)}); put the right file there") from None
+    expect(isinstance(mapped, np.ndarray), path, "an archive of arrays", "one array")
+    expect(mapped.size <= 3 * MOST_PIXELS, path, f"{mapped.size} values", f"at most {3 * MOST_PIXELS}")
     stored: NDArray[Any] = np.array(mapped)
     return stored[..., 0] if stored.ndim == 3 and stored.shape[2] == 1 else stored
 
@@ -76,13 +82,14 @@ def read_array(path: Path) -> NDArray[Any]:
 def read_mat(path: Path, key: str) -> NDArray[Any]:
     """The variable `key` of a .mat file (format 5, as MATLAB writes it by default)."""
     try:
+        size = path.stat().st_size
         with path.open("rb") as stream:
-            content = matlab.loadmat(stream)
+            content = matlab.loadmat(stream) if size <= LARGEST else {}
     except FileNotFoundError:
         raise missing(path) from None
     except Exception as error:  # scipy raises whatever a broken file makes its parser stumble over
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{path}: not a readable .mat file ({reason}); put the right file there") from None
+        raise UserError(f"{path}: not a readable .mat file ({said(error)}); put the right file there") from None
+    expect(size <= LARGEST, path, f"{size} bytes", f"at most {LARGEST}")
     keys = [name for name in content if not name.startswith("__")]
     expect(key in keys, path, f"the keys {', '.join(keys) or 'none'}", f"the key {key}")
     variable: NDArray[Any] = content[key]
@@ -93,6 +100,11 @@ def expect(fine: bool, path: Path, found: str, expected: str) -> None:
     """Raise the UserError of a file with wrong content."""
     if not fine:
         raise UserError(f"{path}: found {found}, expected {expected}; put the right file there")
+
+
+def said(error: Exception) -> str:
+    """What a library says, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def missing(path: Path) -> UserError:

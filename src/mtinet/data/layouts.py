@@ -58,6 +58,8 @@ class Layout(Protocol):
 
     SCORED: tuple[str, ...]  # tasks whose predictions are compared with something else than the training target
 
+    NEVER_EMPTY: tuple[str, ...]  # tasks that every image has a valid pixel of
+
     def read_scored(self, root: Path, task: str, image_id: str, shape: Size) -> NDArray[Any]: ...
 
     def split_path(self, root: Path, split: str) -> Path: ...

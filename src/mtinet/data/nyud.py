@@ -51,6 +51,7 @@ SUFFIXES = {"seg": ".png", "depth": ".npy", "normals": ".npy", "edge": ".npy"}
 RAW_FOLDERS = ("images", "segmentation", "depth", "normals", "edge", "gt_sets")
 EXACT: tuple[str, ...] = ()
 SCORED: tuple[str, ...] = ()
+NEVER_EMPTY = ("seg", "depth", "normals")
 ARCHIVE = ArchiveCard(
     "NYUD_MT.tgz",
     size=(480, 640),

@@ -44,7 +44,9 @@ class PackedSplit:
             raise UserError(f"{folder}: not a packed split ({error}); run the stage prepare again") from None
 
     def _open(self, kind: str, in_memory: bool) -> NDArray[Any]:
-        flat: NDArray[Any] = np.load(self.folder / f"{kind}.npy", mmap_mode=None if in_memory else "r")
+        flat: NDArray[Any] = np.load(
+            self.folder / f"{kind}.npy", mmap_mode=None if in_memory else "r", allow_pickle=False
+        )
         if len(flat) != self.starts[-1]:
             raise ValueError(f"{kind}.npy holds {len(flat)} pixels, expected {self.starts[-1]}")
         flat.flags.writeable = False

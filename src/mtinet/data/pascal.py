@@ -53,6 +53,7 @@ FOLDERS = {
 }
 EXACT = ("normals", "sal")
 SCORED = ("edge",)
+NEVER_EMPTY = ("seg",)
 ARCHIVE = ArchiveCard(
     "PASCAL_MT.tgz",
     size=None,

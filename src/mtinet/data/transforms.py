@@ -62,11 +62,6 @@ def augment(sample: Sample, size: Size, zoom: float, flip: bool) -> dict[str, ND
     return output
 
 
-def resize_sample(sample: Sample, size: Size) -> dict[str, NDArray[Any]]:
-    """The sample at the network's input size without augmentation; arrays as `augment` returns them."""
-    return augment(sample, size, zoom=1.0, flip=False)
-
-
 def prepare_image(image: NDArray[np.uint8], size: Size) -> NDArray[np.float32]:
     """An image uint8 [H, W, 3] as the network takes it, float32 [3, h, w]."""
     return normalise(view_of_image(image, size, zoom=1.0, flip=False))

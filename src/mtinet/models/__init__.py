@@ -8,6 +8,7 @@ changes no file that another method's runs depend on.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import pkgutil
 from collections.abc import Collection, Mapping
@@ -15,6 +16,7 @@ from dataclasses import asdict
 from types import ModuleType
 from typing import Any
 
+import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
@@ -107,7 +109,8 @@ def check_backbone(backbone: str, pretrained: str = "none", options: BaseOptions
     parsed = options or BaseOptions()
     backbones.check(backbone, pretrained, parsed.hrnet_fusion, parsed.strides)
     parsed.check_backbone(backbone)
-    if pretrained != "none":
+    # Which levels there are is seen in building alone; without weights that takes no memory.
+    with torch.device("meta") if pretrained == "none" else contextlib.nullcontext():
         backbones.build(backbone, strides=parsed.strides, fusion=parsed.hrnet_fusion, pretrained=pretrained)
 
 

@@ -18,6 +18,8 @@ from mtinet.evaluation import outputs
 from mtinet.tasks import task as registered
 from mtinet.teachers import Predictor
 
+# How the entry of a tensor begins that names another file for its values: key "location", a string of 8 bytes.
+ELSEWHERE = b"\n\x08location"
 TOLERANCE = 1e-4  # by which a probability may leave 0..1: rounding
 
 
@@ -55,8 +57,16 @@ def section(teacher: Teacher) -> OnnxTeacher:
 
 
 def opened(declared: OnnxTeacher, threads: int) -> onnxruntime.InferenceSession:
-    """A session of the file, which must be the declared one and have one input."""
+    """A session of the file, which must be the declared one, hold its own weights, and have one input.
+
+    Operators that ONNX Runtime does not bring itself are refused by it: no library with others is ever registered.
+    """
     path = files.verified(declared.file, "file", "an ONNX file")
+    if ELSEWHERE in path.read_bytes():
+        raise UserError(
+            f"file: {path} keeps weights in other files, which its SHA-256 does not cover; expected all in one file:"
+            " save it without external data"
+        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.use_deterministic_compute = True

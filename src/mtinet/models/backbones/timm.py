@@ -73,7 +73,10 @@ def hrnet(name: str, strides: tuple[int, ...], fusion: Fusion, pretrained: str) 
 def create(name: str, pretrained: str, **arguments: Any) -> Any:
     """timm's create_model with a failing download turned into a UserError."""
     if pretrained == "none":
-        return timm.create_model(name, **arguments)
+        try:
+            return timm.create_model(name, **arguments)
+        except Exception as error:  # timm's models have errors of their own for what they do not offer
+            raise featureless(name, error) from None
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it warns of every repetition
     try:
         return timm.create_model(name, pretrained=True, **arguments)
@@ -83,13 +86,19 @@ def create(name: str, pretrained: str, **arguments: Any) -> Any:
         raise
 
 
+def featureless(name: str, error: Exception) -> UserError:
+    """The one message for a model that cannot be had as a feature extractor."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return UserError(f"backbone timm/{name} offers no features by scale ({reason})")
+
+
 def levels(name: str, strides: Sequence[int]) -> list[int]:
     """Indices of timm's feature levels at `strides`."""
     try:
         with torch.device("meta"):
             reductions = create(name, "none", features_only=True).feature_info.reduction()
-    except (RuntimeError, AttributeError, NotImplementedError) as error:
-        raise UserError(f"backbone timm/{name} offers no features by scale ({error})") from None
+    except AttributeError as error:
+        raise featureless(name, error) from None
     if any(stride not in reductions for stride in strides):
         raise UserError(f"backbone timm/{name} has levels at strides {reductions}, expected {[*strides]} too")
     return [reductions.index(stride) for stride in strides]

@@ -1,0 +1,122 @@
+"""All that is wrong with a data set on disk, at once: python -m mtinet.data.checking FOLDER --dataset nyud."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtinet.data import cards
+from mtinet.data.layouts import SPLITS, Layout, Size, layout, source_of
+from mtinet.errors import UserError
+from mtinet.tasks import task as registered
+
+
+def faults(
+    root: Path, dataset: str, distilled: Path | None = None, published: bool = False, workers: int | None = None
+) -> list[str]:
+    """One line for everything that is wrong with the data set in `root`; every file of both splits is read.
+
+    distilled: a folder of the same layout with the labels that the source lacks. published: it has to be the
+    published archive, with its folders, numbers of images, sizes and coding. Tasks without any label file are
+    passed over unless the layout requires them. Faults come in the order of the splits, whatever `workers` is.
+    """
+    data = layout(dataset)
+    try:
+        ids, found = splits(root, data, published)
+    except UserError as error:
+        return [str(error)]
+    given = (root, distilled) if distilled else (root,)
+    tasks = [
+        task
+        for task in data.FOLDERS
+        if task in data.ARCHIVE.required or any(cards.has_files(place / data.FOLDERS[task]) for place in given)
+    ]
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        if published:
+            sizes = list(pool.map(lambda name: cards.readable_size(root, name, data), ids))
+            found += data.version_problems(root, ids, sizes, pool)
+        for some in pool.map(lambda name: list(of_image(root, name, tasks, data, distilled)), ids):
+            found += dict.fromkeys(some)  # several labels may come from one file
+    return [line.replace(f"{root}/", "") for line in found]
+
+
+def splits(root: Path, data: Layout, published: bool) -> tuple[list[str], list[str]]:
+    """The distinct ids of both splits, and what is wrong with folders and lists."""
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder, expected one in the layout of {data.ARCHIVE.name}")
+    if published:
+        problems, ids = cards.split_problems(root, data)
+        return ids, [*cards.folder_problems(root, data), *problems]
+    problems, ids = [], []
+    for split in SPLITS:
+        try:
+            ids += data.split_ids(root, split)
+        except UserError as error:
+            problems.append(str(error))
+    shared = [name for name, times in Counter(ids).items() if times > 1]
+    if shared:
+        problems.append(f"{cards.lists(data)} lists {len(shared)} images in both splits, e.g. {shared[0]}")
+    return list(dict.fromkeys(ids)), problems
+
+
+def of_image(root: Path, image_id: str, tasks: list[str], data: Layout, distilled: Path | None) -> Iterator[str]:
+    """What is wrong with an image and its labels; those are read where the image's size is known."""
+    try:
+        data.read_image(root, image_id)
+        size = data.image_size(root, image_id)
+    except UserError as error:
+        yield str(error)
+        # Its header may still tell the size, so that the labels are looked at too.
+        known = cards.readable_size(root, image_id, data)
+        if known is None:
+            return
+        size = known
+    for task in tasks:
+        try:
+            yield from of_label(root, image_id, task, size, data, distilled)
+        except UserError as error:
+            yield str(error)
+
+
+def of_label(root: Path, image_id: str, task: str, size: Size, data: Layout, distilled: Path | None) -> Iterator[str]:
+    """A label without a single valid pixel, for a task of which every image should have some."""
+    label = data.read_label(root, task, image_id, size, distilled)
+    if task in data.NEVER_EMPTY and not valid(label, task).any():
+        path = source_of(data.label_path(Path(), task, image_id), root, distilled)
+        yield f"{path}: found no valid pixel, expected some; put the right file there or leave '{image_id}' out"
+
+
+def valid(label: NDArray[Any], task: str) -> NDArray[np.bool_]:
+    """Where a label says something, bool [H, W]."""
+    known = np.asarray(label != registered(task).invalid)
+    return known if known.ndim == 2 else np.asarray(known.any(axis=-1))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--distilled", type=Path, help="a folder with the labels that the source lacks")
+    parser.add_argument("--published", action="store_true", help="it must be the published archive")
+    given = parser.parse_args()
+    try:
+        found = faults(given.folder, given.dataset, given.distilled, given.published)
+    except UserError as error:
+        found = [str(error)]
+    for line in found:
+        print(line)
+    print(f"{given.folder}: {len(found) or 'no'} {'fault' if len(found) == 1 else 'faults'}", file=sys.stderr)
+    sys.exit(1 if found else 0)
+
+
+if __name__ == "__main__":
+    main()

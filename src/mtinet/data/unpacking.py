@@ -1,0 +1,222 @@
+"""Archive files from strangers: looked through before anything is written, then unpacked.
+
+Refused are names that lead out of the folder, links that do, devices, and more files or bytes than declared.
+"""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import posixpath
+import tarfile
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from mtinet.config import Limits
+from mtinet.errors import UserError
+
+GIGABYTE = 10**9
+LONGEST_HEADER = 1 << 20  # bytes of a tar header that holds a long name: tarfile reads it whole
+LARGEST_SAMPLE = 64 << 20  # bytes of a file that is looked into while the archive is listed
+BROKEN = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    ValueError,
+    KeyError,  # of a hard link to nothing
+    RuntimeError,  # of an encrypted zip
+    NotImplementedError,  # of a zip with an unknown compression
+)
+
+
+class Damaged(UserError):
+    """The archive file itself is not what it should be: broken, tampered with, or something else."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file, folder or link in an archive; `name` is normalised and relative, `target` where a link leads."""
+
+    name: str
+    size: int
+    kind: str  # file | folder | link | other
+    target: str = ""
+    read: Callable[[], bytes] | None = None
+
+
+def kind_of(path: Path) -> str:
+    """Either "tar" or "zip", by content; Damaged says what the file is instead."""
+    try:
+        with tarfile.open(path, tarinfo=Header):
+            return "tar"
+    except tarfile.TarError:
+        pass
+    except BROKEN as error:
+        raise Damaged(f"{path}: not a readable archive ({error}); get the archive again") from None
+    if zipfile.is_zipfile(path):
+        return "zip"
+    with path.open("rb") as stream:
+        begin = stream.read(16)
+    page = " (a web page: the download needs a browser or a login)" if b"<" in begin[:1] else ""
+    raise Damaged(f"{path}: not a .tgz or .zip archive, it begins with {begin!r}{page}; get the archive again")
+
+
+def unpack(path: Path, folder: Path, limits: Limits) -> None:
+    """Unpack a tar or zip archive into the new `folder`, which is not made before all of the archive was looked at."""
+    kind = kind_of(path)
+    try:
+        for _ in entries(path, limits):
+            pass
+        folder.mkdir(parents=True)
+        if kind == "tar":
+            with tarfile.open(path, tarinfo=Header) as tar:
+                # Entries were checked by name; "data" looks at what lies on the disk and drops odd permissions.
+                tar.extractall(folder, filter="data")
+        else:
+            with zipfile.ZipFile(path) as archive:  # links in it become plain files
+                archive.extractall(folder)
+    except BROKEN as error:
+        raise Damaged(f"{path}: cannot be unpacked ({one_line(error)}); get the archive again") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be unpacked into {folder} ({one_line(error)})") from None
+
+
+def sketch(path: Path, folder: Path, limits: Limits, lists: frozenset[str], samples: int) -> None:
+    """Make in `folder` the archive's tree of empty files; content have the first `samples` files of each folder,
+    and those whose name ends with one of `lists`.
+
+    So one pass shows what the archive is, without the disk space of unpacking it.
+    """
+    kind_of(path)
+    written: Counter[str] = Counter()
+    links: list[Path] = []
+    try:
+        for entry in entries(path, limits):
+            place, above = folder / entry.name, posixpath.dirname(entry.name)
+            if entry.kind == "folder":
+                place.mkdir(parents=True, exist_ok=True)
+            elif entry.kind == "link":
+                links.append(place)
+            else:
+                listed = any(entry.name == name or entry.name.endswith(f"/{name}") for name in lists)
+                wanted = (listed or written[above] < samples) and entry.size <= LARGEST_SAMPLE
+                written[above] += 1
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(entry.read() if wanted and entry.read else b"")
+        for place in links:  # only now is it known that nothing lies behind them
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.touch()
+    except BROKEN as error:
+        raise Damaged(f"{path}: cannot be unpacked ({one_line(error)}); get the archive again") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be listed in {folder} ({one_line(error)})") from None
+
+
+def entries(path: Path, limits: Limits) -> Iterator[Entry]:
+    """All entries of an archive; ValueError, before it is passed on, for one that must not be unpacked.
+
+    Links are judged at the end, when all are known, since the way to a file may lead through several.
+    """
+    size, links = 0, {}
+    names = []
+    for number, entry in enumerate(tar_entries(path) if kind_of(path) == "tar" else zip_entries(path), 1):
+        size += entry.size
+        if number > limits.files or size > limits.gigabytes * GIGABYTE:
+            raise ValueError(
+                f"{number} files or {size} bytes are more than the limits, {limits.files} files or"
+                f" {limits.gigabytes:g} gigabytes"
+            )
+        refuse_outside(entry)
+        names.append(entry.name)
+        if entry.kind == "link":
+            links[entry.name] = entry.target
+        yield entry
+    for name in (*names, *links.values()) if links else ():
+        through = [str(part) for part in PurePosixPath(name).parents if str(part) in links]
+        if through:
+            raise ValueError(f"'{name}' lies behind the link '{through[0]}'")
+
+
+def refuse_outside(entry: Entry) -> None:
+    """Raise ValueError unless the entry is a file, folder or link that stays inside, by its name."""
+    if entry.kind == "other":
+        raise ValueError(f"'{entry.name}' is a device or the like, expected files and folders")
+    for name, what in ((entry.name, "would be written"), (entry.target, "is a link that leads")):
+        if name.startswith("/") or ".." in PurePosixPath(name).parts or "\0" in name:
+            raise ValueError(f"'{entry.name}' {what} outside the folder")
+
+
+class Header(tarfile.TarInfo):
+    """A tar header; one that announces a name beyond all measure is refused before it is read into memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Header:
+        found = super().frombuf(buf, encoding, errors)
+        special = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, *LONG_NAMES)
+        if found.type in special and found.size > LONGEST_HEADER:
+            raise ValueError(f"a header of {found.size} bytes, expected at most {LONGEST_HEADER}")
+        return found
+
+
+LONG_NAMES = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+
+
+def tar_entries(path: Path) -> Iterator[Entry]:
+    """The members of a tar archive, compressed or not."""
+    with tarfile.open(path, tarinfo=Header) as tar:
+        for member in tar:
+            name, target = plain(member.name), ""
+            kind = "file" if member.isreg() else "folder" if member.isdir() else "other"
+            read = partial(tar_content, tar, member) if member.isreg() else None
+            if member.issym() or member.islnk():
+                # A symbolic link leads on from its own folder, a hard one from the archive's root.
+                above = "" if member.islnk() else posixpath.dirname(name)
+                kind, target = "link", plain(posixpath.join(above, member.linkname))
+            yield Entry(name, member.size, kind, target, read)
+        refuse_more(tar)
+
+
+def refuse_more(tar: tarfile.TarFile) -> None:
+    """Raise ValueError when much follows what tarfile takes for the end: a damaged header looks like one.
+
+    To read on is also what makes gzip and others compare their checksum of everything before.
+    """
+    if tar.fileobj is None:
+        return
+    tar.fileobj.seek(tar.offset)
+    rest = tar.fileobj.read(LONGEST_HEADER + 1)
+    if rest.strip(b"\0"):
+        raise ValueError(f"a damaged header after {tar.offset} bytes, or more content behind the archive's end")
+
+
+def zip_entries(path: Path) -> Iterator[Entry]:
+    """The members of a zip archive."""
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            kind = "folder" if member.is_dir() else "file"
+            name = plain(member.filename.replace("\\", "/"))
+            yield Entry(name, member.file_size, kind, read=partial(archive.read, member))
+
+
+def tar_content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    """All of a member; nothing of a folder."""
+    stream = tar.extractfile(member)
+    return stream.read() if stream else b""
+
+
+def plain(name: str) -> str:
+    """A path without "." and doubled slashes; ".." stays only where it leads outside."""
+    return posixpath.normpath(name) if name else "."
+
+
+def one_line(error: Exception) -> str:
+    """What an exception says, without line breaks."""
+    return " ".join(str(error).split()) or type(error).__name__
