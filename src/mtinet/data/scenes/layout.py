@@ -39,6 +39,13 @@ class Thing:
         x0, y0, x1, y1 = self.footprint
         return np.array([(x0 + x1) / 2, (y0 + y1) / 2, (self.low + self.high) / 2])
 
+    @property
+    def extent(self) -> float:
+        """How large it looks: the root of half the surface of its bounding box, metres."""
+        x0, y0, x1, y1 = self.footprint
+        across, along, up = x1 - x0, y1 - y0, self.high - self.low
+        return float(np.sqrt(across * along + along * up + up * across))
+
 
 @dataclass
 class Light:
