@@ -20,16 +20,16 @@ KINECT = (518.86, 519.47, 325.58, 253.74)  # fx, fy, cx, cy in pixels of a 640 x
 PROBE = (15, 20)  # rays down and across that judge a pose
 HEIGHT = (1.38, 0.17)  # metres above the floor: mean and spread
 LOWEST, HIGHEST = 0.85, 1.8
-PITCH = (-0.07, 0.1)  # radians upwards from the way to the target: mean and spread
+PITCH = (-0.03, 0.1)  # radians upwards from the way to the target: mean and spread
 ROLL = 0.045
 DISTANCE = (2.7, 0.4)  # wanted median depth: metres, and spread of its logarithm
-TOWARDS = 0.6  # how far the camera tilts towards its target
+TOWARDS = 0.4  # how far the camera tilts towards its target
 CANDIDATES = 40
 ENOUGH = 12  # good ones to choose from
 ACCEPTED = -40.0
 MARGIN = 0.25  # metres between camera and walls
-USUAL_WALL = 0.2  # share of wall and ceiling that is not held against a pose
-BARE = (LABELS["wall"], LABELS["ceiling"])  # nobody takes a picture of these
+USUAL = 0.33  # share of wall, floor and ceiling that is not held against a pose
+BARE = tuple(LABELS[name] for name in ("wall", "floor", "ceiling"))  # nobody takes a picture of these
 
 
 def intrinsics(height: int, width: int) -> tuple[float, float, float, float]:
@@ -109,7 +109,7 @@ def choose(room: Room, tracer: Tracer, rng: Generator) -> Camera:
 def merit(tracer: Tracer, camera: Camera, distance: float) -> float:
     """How good a picture a pose makes, judged by a few probing rays; below ACCEPTED when it is too close.
 
-    It counts the instances in view, against more bare wall than usual, against a median depth other than `distance` (metres)
+    It counts the instances in view, against more bare wall and floor than usual, against a median depth other than `distance` (metres)
     and against standing inside or right before something. The probe has its own fixed size, so that the pose
     does not depend on the image's.
     """
@@ -119,6 +119,6 @@ def merit(tracer: Tracer, camera: Camera, distance: float) -> float:
     crammed = max(0.0, 0.55 - nearest) + max(0.0, 1.1 - middle) + 2 * outside
     if crammed > 0.02:
         return float(2 * ACCEPTED - 100 * crammed)
-    bare = max(0.0, np.isin(tracer.mesh.labels[hits.instance], BARE).mean() - USUAL_WALL)
+    bare = max(0.0, np.isin(tracer.mesh.labels[hits.instance], BARE).mean() - USUAL)
     off = abs(np.log(middle / distance))
     return float(0.6 * min(len(np.unique(hits.instance)), 20) - 45 * bare - 20 * off)

@@ -36,7 +36,7 @@ def books_upright(rng: Generator) -> Sketch:
 def carton(rng: Generator) -> Sketch:
     """A cardboard or plastic box, sometimes open."""
     width, depth, height = rng.uniform(0.18, 0.5), rng.uniform(0.15, 0.4), rng.uniform(0.1, 0.38)
-    skin, sketch = made_of("plastic" if rng.random() < 0.5 else "furniture", rng), Sketch("box")
+    skin, sketch = made_of("plastic" if rng.random() < 0.35 else "cardboard", rng), Sketch("box")
     sketch.box((-width / 2, width / 2), (0.0, depth), (0.0, height), skin)
     if rng.random() < 0.35:
         for side in (-1.0, 1.0):
@@ -125,7 +125,7 @@ def appliance(rng: Generator) -> Sketch:
 @piece
 def plant(rng: Generator) -> Sketch:
     """A plant in a pot; scaled by where it stands."""
-    pot, height, green = rng.uniform(0.14, 0.3), rng.uniform(0.25, 0.9), made_of("textile", rng)
+    pot, height, green = rng.uniform(0.14, 0.3), rng.uniform(0.25, 0.9), made_of("leaves", rng)
     sketch = Sketch("otherprop").solid("cone", (pot, pot, -pot), (0.0, pot / 2, pot), made_of("ceramic", rng))
     for _ in range(9):
         turn, tilt = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.9)
@@ -225,8 +225,7 @@ def limbs(sketch: Sketch, cloth: Material, skin: Material, hip: float, rng: Gene
 def standing_person(rng: Generator) -> Sketch:
     """A person who stands."""
     sketch, cloth, trousers = Sketch("person"), made_of("textile", rng), made_of("textile", rng)
-    tone = rng.uniform(0.15, 0.75)
-    skin = Material("plain", (tone, tone * 0.7, tone * 0.55), (tone * 0.8, tone * 0.55, tone * 0.4))
+    skin = made_of("skin", rng)
     hip = rng.uniform(0.82, 0.95)
     for side in (-0.1, 0.1):
         sketch.solid("cone", (0.19, 0.2, -hip), (side, 0.25, hip), trousers)
@@ -239,8 +238,7 @@ def standing_person(rng: Generator) -> Sketch:
 def sitting_person(rng: Generator) -> Sketch:
     """A person who sits on something 0.45 m high whose back is at y = 0."""
     sketch, cloth, trousers = Sketch("person"), made_of("textile", rng), made_of("textile", rng)
-    tone = rng.uniform(0.15, 0.75)
-    skin = Material("plain", (tone, tone * 0.7, tone * 0.55), (tone * 0.8, tone * 0.55, tone * 0.4))
+    skin = made_of("skin", rng)
     for side in (-0.11, 0.11):
         sketch.box((side - 0.075, side + 0.075), (0.2, 0.66), (0.46, 0.6), trousers)
         sketch.solid("cylinder", (0.13, 0.13, 0.52), (side, 0.62, 0.0), trousers)

@@ -5,6 +5,8 @@ Every builder keeps to the object's frame of `geometry`: the back at y = 0, the 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.random import Generator
 
@@ -278,14 +280,14 @@ def cupboard(rng: Generator) -> Sketch:
 def book_row(sketch: Sketch, x: tuple[float, float], y: float, z: float, room: float, rng: Generator) -> None:
     """Books standing side by side from x[0] on, their spines at y + depth; one instance."""
     sketch.instance("books")
-    covers = [made_of("plastic", rng) for _ in range(5)]
+    covers = [replace(made_of("plastic", rng), pattern="spine", period=0.25, shift=(0.0, 0.0)) for _ in range(9)]
     at = x[0]
     height, depth = rng.uniform(0.55, 0.8) * room, rng.uniform(0.14, 0.2)
     while at < x[1] - 0.05:
         thick = rng.uniform(0.02, 0.06)
         tall = height * rng.uniform(0.8, 1.2)
         sketch.box((at, at + thick - 0.002), (y, y + depth * rng.uniform(0.85, 1.0)), (z, z + tall),
-                   covers[rng.integers(5)])  # fmt: skip
+                   covers[rng.integers(9)])  # fmt: skip
         at += thick
     sketch.base()
 

@@ -61,13 +61,15 @@ class Room:
     """A rectangular room [0, width] x [0, depth] x [0, height] that is being furnished.
 
     Walls are numbered counter-clockwise from y = 0; `taken` holds the occupied rectangles
-    (along, z, along, z) of each.
+    (along, z, along, z) of each; the stuffs say what walls and floor are made of.
     """
 
     width: float
     depth: float
     height: float
     rng: Generator
+    wall_stuff: str = "wall"
+    floor_stuff: str = "floor"
     things: list[Thing] = field(default_factory=list)
     lights: list[Light] = field(default_factory=list)
     floor: list[Rectangle] = field(default_factory=list)
@@ -126,6 +128,36 @@ class Room:
                 self.taken[number].append(rectangle)
                 return self.keep(thing)
         return None
+
+    def row(self, names: list[str], wall: int, start: float = 0.02) -> list[Thing]:
+        """Objects side by side along a wall from `start` metres on, as built-in furniture stands; what fits."""
+        found, along = [], start
+        for name in names:
+            sketch = build(name, self.rng)
+            low, high = sketch.bounds()
+            middle, along = along - low[0], along + high[0] - low[0] + 0.005
+            thing = self.thing(name, sketch, self.wall(wall, float(middle), 0.0, 0.015))
+            rectangle = (float(middle + low[0]), 0.0, float(middle + high[0]), high[2])
+            if along > self.length(wall) or not self.free(thing.footprint, 0.0) or not self.wall_free(wall, rectangle):
+                continue
+            self.taken[wall].append(rectangle)
+            found.append(self.keep(thing))
+        return found
+
+    def over(self, thing: Thing, name: str, low: float) -> Thing | None:
+        """Hang an object on the wall over `thing`, which stands at it, its origin `low` metres high or above it."""
+        sketch = build(name, self.rng)
+        first, last = sketch.bounds()
+        yaw = float(np.arctan2(thing.place[1, 0], thing.place[0, 0]))
+        number = round(yaw / (np.pi / 2)) % WALLS
+        along, z = float(thing.centre[number % 2]), max(low, thing.high + 0.06 - first[2])
+        half = max(-first[0], last[0])
+        rectangle = (along - half, z + first[2], along + half, z + last[2])
+        inside = along - half > 0.0 and along + half < self.length(number) and z + last[2] < self.height - 0.03
+        if not inside or not self.wall_free(number, rectangle):
+            return None
+        self.taken[number].append(rectangle)
+        return self.keep(self.thing(name, sketch, self.wall(number, along, z, 0.0)), blocks=False)
 
     def hang(self, name: str, low: float, wall: int | None = None, spread: float = 0.1) -> Thing | None:
         """Hang an object on a wall with its origin at about height `low`; None when there is no room."""
@@ -235,7 +267,7 @@ class Room:
         self.floor.append(table.footprint)
 
     def fill(self, thing: Thing, names: tuple[str, ...], crowd: float) -> None:
-        """Set things of the given kinds on the supports of `thing`, about `crowd` per 0.1 square metres."""
+        """Set things of the given kinds on the supports of `thing`, in most places a few per tenth of a square metre times `crowd`."""
         for support in thing.sketch.supports:
             self.fill_support(thing, support, names, crowd)
 
@@ -243,7 +275,7 @@ class Room:
         """Set things on one support, each where it neither overhangs nor meets another."""
         used: list[Rectangle] = []
         area = (support.x[1] - support.x[0]) * (support.y[1] - support.y[0])
-        for _ in range(min(8, int(self.rng.poisson(10 * area * crowd)))):
+        for _ in range(min(11, int(self.rng.poisson(16 * area * crowd)))):
             sketch = build(names[self.rng.integers(len(names))], self.rng)
             low, high = sketch.bounds()
             size = high - low
@@ -263,8 +295,8 @@ class Room:
     def shell(self) -> Sketch:
         """Floor, walls with skirting boards, and ceiling."""
         w, d, h, t = self.width, self.depth, self.height, 0.2
-        paint, skirting = made_of("wall", self.rng), made_of("furniture", self.rng)
-        accent = made_of("wall", self.rng) if self.chance(0.3) else paint
+        paint, skirting = made_of(self.wall_stuff, self.rng), made_of("furniture", self.rng)
+        accent = made_of("wall", self.rng) if self.chance(0.2) else paint
         skirting = paint if self.chance(0.2) else skirting
         sketch = Sketch("wall")
         sides = [
@@ -284,12 +316,12 @@ class Room:
         ]
         for x, y in boards:
             sketch.box(x, y, (0.0, 0.09), skirting)
-        sketch.instance("floor").box((-t, w + t), (-t, d + t), (-t, 0.0), made_of("floor", self.rng))
+        sketch.instance("floor").box((-t, w + t), (-t, d + t), (-t, 0.0), made_of(self.floor_stuff, self.rng))
         return sketch.instance("ceiling").box((-t, w + t), (-t, d + t), (h, h + t), made_of("ceiling", self.rng))
 
     def ceiling_light(self, x: float, y: float) -> None:
         """A lamp on the ceiling, lit most of the time, and the light that it sheds."""
-        lit, hang = self.chance(0.85), self.rng.choice([0.0, 0.0, 0.4])
+        lit, hang = self.chance(0.7), self.rng.choice([0.0, 0.0, 0.4])
         skin = glowing(self.rng, 1.5) if lit else made_of("ceramic", self.rng)
         sketch, size = Sketch("lamp"), self.rng.uniform(0.25, 0.5)
         if hang:
@@ -301,7 +333,15 @@ class Room:
         warm = np.array([1.0, self.rng.uniform(0.8, 1.0), self.rng.uniform(0.55, 1.0)])
         if lit:
             position = np.array([x, y, self.height - hang - 0.3])
-            self.lights.append(Light(position, warm * self.rng.uniform(0.6, 1.3), 0.12))
+            self.lights.append(Light(position, warm * self.rng.uniform(0.7, 1.6), 0.12))
+
+    def lamp_lights(self) -> None:
+        """What the lit lamps among the things shed: a warm light just above each shade."""
+        for thing in self.things:
+            glow = max((part.material.glow for part in thing.sketch.parts), default=0.0)
+            if thing.sketch.label == "lamp" and thing.name != "ceiling_light" and glow > 0:
+                position = np.array([*thing.centre[:2], thing.high + 0.12])
+                self.lights.append(Light(position, glow * np.array([0.75, 0.6, 0.42]), 0.08))
 
     def assemble(self) -> Assembly:
         """The room and everything in it, ready to become a mesh."""

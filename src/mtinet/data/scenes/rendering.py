@@ -50,7 +50,17 @@ def render(seed: int, index: int, height: int, width: int) -> Frame:
     room = rooms.furnished(layout)
     tracer = Tracer(room.assemble().mesh())
     camera = choose(room, tracer, pose)
-    return capture(tracer, camera, room.lights, (height, width), light, film, annotator, kinect)
+    frame = capture(tracer, camera, room.lights, (height, width), light, film, annotator, kinect)
+    return framed(frame)
+
+
+def framed(frame: Frame) -> Frame:
+    """The frame with NYUD-v2's white border, where nothing is labelled or measured."""
+    border = sensor.bordered(frame.segmentation.shape)
+    frame.image[border] = 255
+    for labels_of in (frame.segmentation, frame.depth, frame.normals, frame.edge):
+        labels_of[border] = 0
+    return frame
 
 
 def capture(tracer: Tracer, camera: Camera, lights: list[Light], shape: tuple[int, int], light: Generator,

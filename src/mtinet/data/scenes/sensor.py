@@ -15,9 +15,12 @@ from mtinet.data.scenes.tracing import Hits, Tracer
 Floats = NDArray[np.float32]
 BASELINE = 0.075  # metres between the Kinect's projector and its infrared camera
 TYPICAL = 0.22  # radiance of an average room
-TARGET = (0.4, 0.5)  # brightness of the middle of the photograph, 0..1
-ADAPTATION = 0.15  # 1: every photograph is exposed for its own room, 0: all alike
+TARGET = (0.34, 0.54)  # brightness of the middle of the photograph, 0..1
+WARMTH = (1.05, 1.0, 0.93)  # mean white balance: indoors, lamps tint the picture
+BALANCE = 0.08  # its spread
+ADAPTATION = 0.65  # 1: every photograph is exposed for its own room, 0: all alike
 NEAREST, FARTHEST = 0.5, 9.9
+BORDER = 7.5 / 480  # of the image's height
 
 
 def photograph(radiance: Floats, rng: Generator) -> NDArray[np.uint8]:
@@ -27,7 +30,7 @@ def photograph(radiance: Floats, rng: Generator) -> NDArray[np.uint8]:
     grey = blurred.mean(axis=2)
     level = (0.5 * np.median(grey) + 0.5 * grey.mean() + 1e-6) / TYPICAL
     exposure = rng.uniform(*TARGET) ** 2.2 * 2.2 / (level**ADAPTATION * TYPICAL)
-    balance = np.clip(1 + 0.08 * rng.standard_normal(3), 0.75, 1.25)
+    balance = np.array(WARMTH) * np.clip(1 + BALANCE * rng.standard_normal(3), 0.75, 1.25)
     scaled = np.maximum(blurred * (exposure * balance).astype(np.float32), 0)
     curve = scaled * (1 + scaled / 4) / (1 + scaled)  # Reinhard's curve, white at four times the middle
     noise = rng.standard_normal(radiance.shape, np.float32) * np.float32(rng.uniform(0.004, 0.02))
@@ -49,11 +52,20 @@ def dropouts(tracer: Tracer, hits: Hits, camera: Camera, directions: NDArray[np.
     lost = ~tracer.visible(hits.points + OFFSET * hits.normals, np.broadcast_to(projector, hits.points.shape))
     slant = np.abs(np.einsum("ij,ij->i", directions, hits.normals)) / np.linalg.norm(directions, axis=1)
     dark = np.clip(1 - 6 * radiance.reshape(-1, 3).mean(axis=1) / (radiance.mean() * 1.2 + 1e-6), 0, 1)
-    risk = 0.95 * pane + 0.3 * gloss * (slant > 0.85) + 0.45 * dark * (hits.depth > 1.2) + 0.012
-    risk = risk + np.clip((0.16 - slant) / 0.12, 0, 1) + 0.12 * np.clip((hits.depth - 4.5) / 4, 0, 1)
+    risk = 0.95 * pane + 0.4 * gloss * (slant > 0.7) + 0.6 * dark * (hits.depth > 1.2) + 0.03
+    risk = risk + np.clip((0.22 - slant) / 0.14, 0, 1) + 0.3 * np.clip((hits.depth - 3.5) / 4, 0, 1)
     lost |= patches(shape, rng) < risk
     lost = ragged(lost.reshape(shape), rng).ravel()
     return lost | (hits.face < 0) | (hits.depth < NEAREST) | (hits.depth > FARTHEST)
+
+
+def bordered(frame_shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Pixels [H, W] of the white border that NYUD-v2's frames have: about 7 of 480 rows and 640 columns a side."""
+    height, width = frame_shape
+    wide = round(BORDER * height)
+    border = np.ones(frame_shape, bool)
+    border[wide : height - wide, wide : width - wide] = False
+    return border
 
 
 def patches(shape: tuple[int, int], rng: Generator) -> Floats:
