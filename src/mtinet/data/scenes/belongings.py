@@ -42,7 +42,7 @@ CROWD = {"bed": 0.25, "sofa": 0.35, "armchair": 0.25, "shop_shelf": 1.5, "booksh
 ON_WALLS = (  # what hangs in any room: kind, height of its lower edge in metres, chance
     ("clock", 1.8, 0.25),
     ("notices", 1.2, 0.15),
-    ("wall_shelf", 1.3, 0.3),
+    ("wall_shelf", 1.3, 0.15),
     ("vent", 2.1, 0.15),
     ("vent", 0.15, 0.1),
     ("mirror", 1.0, 0.15),
@@ -54,7 +54,7 @@ ON_WALLS = (  # what hangs in any room: kind, height of its lower edge in metres
     ("air_conditioner", 2.1, 0.06),
     ("pipe", 2.1, 0.1),
 )
-STRUCTURES = {"column": 0.35, "radiator": 0.3, "half_wall": 0.15, "banister": 0.08}  # expected number in any room
+STRUCTURES = {"column": 0.35, "radiator": 0.3, "half_wall": 0.2, "banister": 0.1}  # expected number in any room
 ON_FLOOR: dict[str, tuple[str, ...]] = {
     "bedroom": ("laundry", "laundry", "bag", "carton", "waste_bin", "basket", "floor_lamp", "cushion", "shoes", "toys",
                 "stuffed_animal", "fan", "guitar", "large_plant", "bean_bag", "computer", "cables"),

@@ -17,7 +17,7 @@ from mtinet.data.scenes.layout import Room
 from mtinet.data.scenes.tracing import Tracer
 
 KINECT = (518.86, 519.47, 325.58, 253.74)  # fx, fy, cx, cy in pixels of a 640 x 480 image
-PROBE = (15, 20)  # rays down and across that judge a pose
+PROBE = (13, 17)  # rays down and across that judge a pose
 HEIGHT = (1.38, 0.17)  # metres above the floor: mean and spread
 LOWEST, HIGHEST = 0.85, 1.8
 PITCH = (-0.03, 0.1)  # radians upwards from the way to the target: mean and spread
@@ -28,7 +28,8 @@ CANDIDATES = 40
 ENOUGH = 12  # good ones to choose from
 ACCEPTED = -40.0
 MARGIN = 0.25  # metres between camera and walls
-USUAL = 0.33  # share of wall, floor and ceiling that is not held against a pose
+USUAL = 0.3  # share of wall, floor and ceiling that is not held against a pose
+LARGEST = 0.3  # share of the picture that one thing may fill
 BARE = tuple(LABELS[name] for name in ("wall", "floor", "ceiling"))  # nobody takes a picture of these
 
 
@@ -109,8 +110,8 @@ def choose(room: Room, tracer: Tracer, rng: Generator) -> Camera:
 def merit(tracer: Tracer, camera: Camera, distance: float) -> float:
     """How good a picture a pose makes, judged by a few probing rays; below ACCEPTED when it is too close.
 
-    It counts the instances in view, against more bare wall and floor than usual, against a median depth other than `distance` (metres)
-    and against standing inside or right before something. The probe has its own fixed size, so that the pose
+    It counts the instances in view, against more bare wall and floor than usual, against a thing that fills the picture, against a median depth
+    other than `distance` (metres) and against standing inside or right before something. The probe has its own fixed size, so that the pose
     does not depend on the image's.
     """
     hits = tracer.cast(camera.position, camera.directions(*PROBE))
@@ -119,6 +120,9 @@ def merit(tracer: Tracer, camera: Camera, distance: float) -> float:
     crammed = max(0.0, 0.55 - nearest) + max(0.0, 1.1 - middle) + 2 * outside
     if crammed > 0.02:
         return float(2 * ACCEPTED - 100 * crammed)
-    bare = max(0.0, np.isin(tracer.mesh.labels[hits.instance], BARE).mean() - USUAL)
+    structure = np.isin(tracer.mesh.labels[hits.instance], BARE)
+    bare = max(0.0, structure.mean() - USUAL)
     off = abs(np.log(middle / distance))
-    return float(0.6 * min(len(np.unique(hits.instance)), 20) - 45 * bare - 20 * off)
+    counts = np.bincount(hits.instance[~structure])
+    filling = max(0.0, counts.max(initial=0) / hits.instance.size - LARGEST)
+    return float(0.6 * min(np.count_nonzero(counts), 20) - 50 * bare - 20 * off - 40 * filling)

@@ -129,7 +129,7 @@ def plant(rng: Generator) -> Sketch:
     sketch = Sketch("otherprop").solid("cone", (pot, pot, -pot), (0.0, pot / 2, pot), made_of("ceramic", rng))
     for _ in range(9):
         turn, tilt = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.9)
-        sketch.solid("ball", (0.07, 0.05, height), (0.0, pot / 2, pot * 0.9), green, turn, tilt)
+        sketch.solid("leaf", (0.07, 0.05, height), (0.0, pot / 2, pot * 0.9), green, turn, tilt)
     return sketch
 
 
@@ -197,7 +197,7 @@ def waste_bin(rng: Generator) -> Sketch:
 @piece
 def floor_mat(rng: Generator) -> Sketch:
     """A rug, carpet or bath mat."""
-    width, depth = rng.uniform(0.8, 2.4), rng.uniform(0.55, 1.6)
+    width, depth = rng.uniform(0.8, 2.4), rng.uniform(0.6, 1.9)
     border, inner = made_of("textile", rng), made_of("textile", rng)
     sketch = Sketch("floor mat").box((-width / 2, width / 2), (0.0, depth), (0.0, 0.008), border)
     return sketch.box((-width / 2 + 0.1, width / 2 - 0.1), (0.1, depth - 0.1), (0.008, 0.011), inner)

@@ -277,9 +277,10 @@ def cupboard(rng: Generator) -> Sketch:
     return chest("cabinet", doors * rng.uniform(0.42, 0.5), 0.45, rng.uniform(0.7, 1.3), (doors, rows), rng)
 
 
-def book_row(sketch: Sketch, x: tuple[float, float], y: float, z: float, room: float, rng: Generator) -> None:
-    """Books standing side by side from x[0] on, their spines at y + depth; one instance."""
-    sketch.instance("books")
+def book_row(sketch: Sketch, x: tuple[float, float], y: float, z: float, room: float, rng: Generator,
+             label: str = "books") -> None:  # fmt: skip
+    """Books standing side by side from x[0] on, their spines at y + depth; one instance of the class `label`."""
+    sketch.instance(label)
     covers = [replace(made_of("plastic", rng), pattern="spine", period=0.25, shift=(0.0, 0.0)) for _ in range(9)]
     at = x[0]
     height, depth = rng.uniform(0.55, 0.8) * room, rng.uniform(0.14, 0.2)
@@ -300,6 +301,7 @@ def open_shelf(label: str, width: float, height: float, levels: int, full: float
         sketch.box((x, x + board), (0.0, depth), (0.0, height), wood)
     sketch.box((-width / 2 + board, width / 2 - board), (0.0, 0.01), (0.03, height), wood)
     gap = (height - 0.08) / levels
+    books = label if rng.random() < 0.65 else "books"  # annotators often leave books to their shelf
     for level in range(levels + 1):
         z = 0.05 + level * gap
         sketch.box((-width / 2 + board, width / 2 - board), (0.01, depth - 0.003), (z, z + board), wood)
@@ -308,7 +310,7 @@ def open_shelf(label: str, width: float, height: float, levels: int, full: float
             sketch.support(inside, (0.03, depth - 0.03), z + board)
         elif rng.random() < full:
             end = inside[1] if rng.random() < 0.6 else rng.uniform(inside[0] + 0.2, inside[1])
-            book_row(sketch, (inside[0], end), 0.06, z + board, gap - board, rng)
+            book_row(sketch, (inside[0], end), 0.06, z + board, gap - board, rng, books)
         else:
             sketch.support(inside, (0.03, depth - 0.03), z + board, gap - board)
     return sketch

@@ -7,7 +7,7 @@ one matrix per solid makes a room of a thousand solids a handful of array operat
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -121,6 +121,7 @@ def solids() -> dict[str, Solid]:
         "cylinder": cone(20, 1.0),
         "cone": cone(20, 0.55),
         "ball": ball(),
+        "leaf": ball(1),
         "cushion": cushion(),
         "wave": wave(),
         "wedge": wedge(),
@@ -197,6 +198,13 @@ class Sketch:
     def support(self, x: tuple[float, float], y: tuple[float, float], z: float, headroom: float = 2.0) -> Sketch:
         """Declare a place for clutter."""
         self.supports.append(Support(x, y, z, headroom))
+        return self
+
+    def dressed_like(self, other: Sketch, count: int) -> Sketch:
+        """Take over the first `count` materials of `other`, in the order in which they occur."""
+        mine, theirs = ({id(part.material): part.material for part in one.parts} for one in (self, other))
+        exchange = dict(zip(mine, list(theirs.values())[:count], strict=False))
+        self.parts = [replace(part, material=exchange.get(id(part.material), part.material)) for part in self.parts]
         return self
 
     def bounds(self) -> Array:

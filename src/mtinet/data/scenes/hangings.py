@@ -108,7 +108,7 @@ def curtain_window(rng: Generator) -> Sketch:
 def picture(rng: Generator) -> Sketch:
     """A framed picture or an unframed poster."""
     width, height = rng.uniform(0.3, 1.2), rng.uniform(0.3, 0.9)
-    art = replace(made_of("print", rng), dark=colour(rng), light=colour(rng))
+    art = made_of("print", rng)
     sketch = Sketch("picture")
     if rng.random() < 0.75:
         bar, mount = made_of("furniture", rng), rng.uniform(0.0, 0.1)

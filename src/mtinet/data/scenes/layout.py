@@ -14,6 +14,8 @@ from mtinet.data.scenes.materials import glowing, made_of
 Rectangle = tuple[float, float, float, float]
 WALLS = 4
 TRIES = 14
+# What is built of one kind of wood in a row, and how many materials it shares: body, handles, then top.
+BUILT_IN = {"counter": 3, "sink_counter": 3, "wall_cabinet": 2, "shop_shelf": 1}
 
 
 def overlap(first: Rectangle, second: Rectangle, gap: float = 0.0) -> bool:
@@ -131,9 +133,10 @@ class Room:
 
     def row(self, names: list[str], wall: int, start: float = 0.02) -> list[Thing]:
         """Objects side by side along a wall from `start` metres on, as built-in furniture stands; what fits."""
-        found, along = [], start
+        found: list[Thing] = []
+        along = start
         for name in names:
-            sketch = build(name, self.rng)
+            sketch = self.matching(name, found)
             low, high = sketch.bounds()
             middle, along = along - low[0], along + high[0] - low[0] + 0.005
             thing = self.thing(name, sketch, self.wall(wall, float(middle), 0.0, 0.015))
@@ -144,9 +147,15 @@ class Room:
             found.append(self.keep(thing))
         return found
 
+    def matching(self, name: str, others: list[Thing]) -> Sketch:
+        """A new object of the wood, top and handles of the built-in ones among `others`."""
+        sketch = build(name, self.rng)
+        like = next((thing.sketch for thing in others if thing.name in BUILT_IN), None)
+        return sketch.dressed_like(like, BUILT_IN[name]) if like is not None and name in BUILT_IN else sketch
+
     def over(self, thing: Thing, name: str, low: float) -> Thing | None:
         """Hang an object on the wall over `thing`, which stands at it, its origin `low` metres high or above it."""
-        sketch = build(name, self.rng)
+        sketch = self.matching(name, [thing])
         first, last = sketch.bounds()
         yaw = float(np.arctan2(thing.place[1, 0], thing.place[0, 0]))
         number = round(yaw / (np.pi / 2)) % WALLS
@@ -218,9 +227,12 @@ class Room:
         return not any(overlap(box, other, gap) for other in self.taken[number])
 
     def before(self, thing: Thing, name: str, distance: float, turn: float = 0.0, aside: float = 0.0,
-               blocks: bool = True) -> Thing | None:  # fmt: skip
-        """Stand an object `distance` metres before the front of `thing` (below 0: under it), turned."""
-        sketch = build(name, self.rng)
+               blocks: bool = True, sketch: Sketch | None = None) -> Thing | None:  # fmt: skip
+        """Stand an object `distance` metres before the front of `thing` (below 0: under it), turned.
+
+        `sketch` is the object where it is built already.
+        """
+        sketch = sketch or build(name, self.rng)
         (low, high), (first, last) = thing.sketch.bounds(), sketch.bounds()
         away = high[1] + distance + (last[1] - first[1]) / 2
         x, y, _ = thing.place[:, :3] @ np.array([(low[0] + high[0]) / 2 + aside, away, 0.0]) + thing.place[:, 3]
@@ -232,9 +244,9 @@ class Room:
         self.floor = others + ([found.footprint] if found is not None and blocks else [])
         return found
 
-    def beside(self, thing: Thing, name: str, side: int) -> Thing | None:
-        """Stand an object left (-1) or right (1) of `thing`, its back in line with that one's."""
-        sketch = build(name, self.rng)
+    def beside(self, thing: Thing, name: str, side: int, sketch: Sketch | None = None) -> Thing | None:
+        """Stand an object (`sketch`, if built) left (-1) or right (1) of `thing`, its back in line with that one's."""
+        sketch = sketch or build(name, self.rng)
         first, last = thing.sketch.bounds()
         low, high = sketch.bounds()
         x = last[0] + 0.05 - low[0] if side > 0 else first[0] - 0.05 - high[0]
@@ -244,7 +256,8 @@ class Room:
         return self.keep(placed_thing) if self.free(placed_thing.footprint, 0.0) else None
 
     def around(self, table: Thing, name: str, share: float) -> None:
-        """Chairs pushed under a table from all sides, at each possible place with probability `share`."""
+        """Equal chairs pushed under a table from all sides, at each possible place with probability `share`."""
+        sketch = build(name, self.rng)
         low, high = table.sketch.bounds()
         middle = (low + high) / 2
         self.floor.remove(table.footprint)
@@ -261,7 +274,7 @@ class Room:
                 local = middle + np.array([offset * c + out * s, offset * s - out * c, 0.0])
                 x, y, _ = table.place[:, :3] @ local + table.place[:, 3]
                 yaw = float(np.arctan2(table.place[1, 0], table.place[0, 0])) + turn
-                chair = self.stand(name, float(x), float(y), yaw + self.rng.normal(0, 0.12), gap=-0.02)
+                chair = self.settle(name, sketch, float(x), float(y), yaw + self.rng.normal(0, 0.12), -0.02, True)
                 if chair is not None and self.chance(0.06):
                     self.keep(self.thing("sitting_person", build("sitting_person", self.rng), chair.place), False)
         self.floor.append(table.footprint)

@@ -8,6 +8,7 @@ about its label than in real rooms (docs/scenes.md). Colours are linear RGB refl
 from __future__ import annotations
 
 import colorsys
+from bisect import bisect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -163,9 +164,10 @@ def writing(u: Floats, v: Floats, blur: Floats) -> Floats:
 
 def landscape(u: Floats, v: Floats, blur: Floats) -> Floats:
     """The view from a window: sky above a ragged horizon."""
-    horizon = 1.25 + 0.35 * (smooth_noise(u * 1.5, u * 0 + 0.3) - 0.5)
+    horizon = 1.35 + 0.7 * (smooth_noise(u * 1.5, u * 0 + 0.3) - 0.5)
     below = np.clip((horizon - v) * 12, 0, 1)
-    return np.asarray(below * (0.55 + 0.45 * smooth_noise(u * 3, v * 3)), np.float32)
+    leaves = 0.5 * smooth_noise(u * 3, v * 3) + 0.5 * smooth_noise(u * 9, v * 9)
+    return np.asarray(np.clip(below * (0.25 + leaves), 0, 1), np.float32)
 
 
 PATTERNS: dict[str, Pattern] = {
@@ -280,22 +282,27 @@ STUFF: dict[str, tuple[Look, ...]] = {
     "wall": (
         Look(6, ("plain",), WARM, (0.02, 0.15), (0.5, 0.85)),
         Look(3, ("plain",), (0.06, 0.15), (0.15, 0.45), (0.4, 0.8)),
-        Look(2, ("plain",), ANY, (0.1, 0.4), (0.25, 0.75)),
+        Look(1.5, ("plain",), ANY, (0.08, 0.3), (0.3, 0.75)),
         Look(0.5, ("stripes", "diamonds", "bricks"), WARM, (0.05, 0.4), (0.35, 0.75), (0.15, 0.4)),
     ),
     "tiled wall": (Look(1, ("tiles",), WARM, (0.0, 0.2), (0.55, 0.85), (0.1, 0.25), POLISHED),),
     "ceiling": (Look(1, ("plain", "plain", "tiles"), WARM, (0.0, 0.12), (0.65, 0.9), (0.5, 0.7)),),
-    "print": (Look(1, ("shapes",), ANY, (0.1, 0.9), (0.1, 0.85), (0.1, 0.4), (0.0, 0.3)),),
+    "print": (Look(1, ("shapes", "shapes", "clouds", "landscape"), ANY, (0.1, 0.9), (0.1, 0.9), (0.08, 0.35), (0.0, 0.3)),),
     "paper": (Look(1, ("writing", "writing", "plain"), WARM, (0.0, 0.12), (0.6, 0.95), (0.03, 0.06)),),
 }
 TONE_IN_TONE = ("wood", "grain", "planks", "tiles", "bricks", "plain", "clouds", "fabric")
 
 
+@cache
+def thresholds(stuff: str) -> list[float]:
+    """Where in [0, 1] the share of one look ends and that of the next begins."""
+    weights = np.cumsum([one.weight for one in STUFF[stuff]])
+    return [float(end) for end in weights[:-1] / weights[-1]]
+
+
 def look(stuff: str, rng: Generator) -> tuple[Look, RGB]:
     """One of the looks of a stuff and its main colour; light values are drawn evenly by their logarithm."""
-    looks = STUFF[stuff]
-    weights = np.array([one.weight for one in looks])
-    chosen = looks[rng.choice(len(looks), p=weights / weights.sum())]
+    chosen = STUFF[stuff][bisect(thresholds(stuff), rng.random())]
     low, high = chosen.value
     value = low * (high / low) ** rng.random()
     red, green, blue = colorsys.hsv_to_rgb(rng.uniform(*chosen.hue) % 1.0, rng.uniform(*chosen.saturation), value)

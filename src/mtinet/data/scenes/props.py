@@ -14,9 +14,9 @@ from mtinet.data.scenes.materials import Material, glowing, made_of
 BLACK = Material("plain", (0.03, 0.03, 0.03), (0.02, 0.02, 0.02), gloss=0.5)
 
 
-def ground(thing: str = "otherprop") -> Sketch:
-    """An empty object of the class `thing`."""
-    return Sketch(thing)
+def ground() -> Sketch:
+    """An empty prop."""
+    return Sketch("otherprop")
 
 
 @piece
@@ -28,9 +28,9 @@ def vase(rng: Generator) -> Sketch:
     sketch.solid("cylinder", (width * 0.5, width * 0.5, height * 0.4), (0.0, middle, height * 0.6), clay)
     for _ in range(int(rng.integers(0, 2)) * 6):
         turn, tilt, stem = rng.uniform(0, 2 * np.pi), rng.uniform(0.05, 0.6), rng.uniform(0.15, 0.35)
-        sketch.solid("ball", (0.03, 0.03, stem), (0.0, middle, height), made_of("leaves", rng), turn, tilt)
+        sketch.solid("leaf", (0.03, 0.03, stem), (0.0, middle, height), made_of("leaves", rng), turn, tilt)
         top = (stem * np.sin(tilt) * np.sin(turn), middle - stem * np.sin(tilt) * np.cos(turn), height + stem * 0.9)
-        sketch.solid("ball", (0.07, 0.07, 0.06), top, made_of("plastic", rng))
+        sketch.solid("leaf", (0.07, 0.07, 0.06), top, made_of("plastic", rng))
     return sketch
 
 
@@ -173,7 +173,7 @@ def large_plant(rng: Generator) -> Sketch:
     sketch = ground().solid("cone", (size, size, -size), (0.0, 0.3, size), made_of("ceramic", rng))
     for _ in range(int(rng.integers(12, 26))):
         turn, tilt, z = rng.uniform(0, 2 * np.pi), rng.uniform(0.15, 1.3), size * 0.8 + rng.random() * 0.4 * height
-        sketch.solid("ball", (rng.uniform(0.05, 0.12), 0.025, height * rng.uniform(0.4, 0.6)), (0.0, 0.3, z), green, turn, tilt)
+        sketch.solid("leaf", (rng.uniform(0.05, 0.12), 0.025, height * rng.uniform(0.4, 0.6)), (0.0, 0.3, z), green, turn, tilt)
     return sketch.solid("cylinder", (0.03, 0.03, 0.5 * height), (0.0, 0.3, size * 0.8), made_of("furniture", rng))
 
 
@@ -256,7 +256,7 @@ def hanging(rng: Generator) -> Sketch:
         green = made_of("leaves", rng)
         for turn in np.arange(12) * np.pi / 6:
             at = (0.17 * np.cos(turn), 0.04, 0.2 + 0.17 * np.sin(turn))
-            sketch.solid("ball", (0.12, 0.07, 0.12), at, green)
+            sketch.solid("leaf", (0.12, 0.07, 0.12), at, green)
         return sketch
     for x in np.arange(int(rng.integers(2, 5))) * 0.26:
         size, z = rng.uniform(0.14, 0.24), rng.uniform(0.0, 0.1)

@@ -9,6 +9,7 @@ from numpy.random import Generator
 
 from mtinet.data.scenes import clutter, fixtures, furniture, hangings, oddments, props
 from mtinet.data.scenes.belongings import CROWD, ON_FLOOR, ON_TOP, ON_WALLS, SAME_TOP, STRUCTURES
+from mtinet.data.scenes.catalogue import build
 from mtinet.data.scenes.layout import Light, Room, Thing
 
 BUILDERS = (clutter, fixtures, furniture, hangings, oddments, props)  # importing them fills the catalogue
@@ -81,10 +82,15 @@ def seats(room: Room, chair: str) -> None:
 
 
 def flank(room: Room, thing: Thing, names: tuple[str, ...], chance: float) -> None:
-    """Something to the left and right of a thing at a wall."""
+    """Something to the left and right of a thing at a wall, most often the same on both sides."""
+    name = names[room.rng.integers(len(names))]
+    sketch = build(name, room.rng)
     for side in (-1, 1):
+        if room.chance(0.25):
+            name = names[room.rng.integers(len(names))]
+            sketch = build(name, room.rng)
         if room.chance(chance):
-            room.beside(thing, names[room.rng.integers(len(names))], side)
+            room.beside(thing, name, side, sketch)
 
 
 @room(0.28, (3.0, 5.2), (3.2, 5.2))
@@ -94,23 +100,23 @@ def bedroom(room: Room) -> None:
     wall = int(room.rng.integers(4))
     bed = room.at_wall("bed", wall)
     if bed is not None:
-        flank(room, bed, ("night_stand", "night_stand", "stand", "floor_lamp"), 0.8)
+        flank(room, bed, ("night_stand", "night_stand", "night_stand", "stand"), 0.9)
         if room.chance(0.4):
             room.over(bed, "picture", 1.3)
         if room.chance(0.4):
             room.before(bed, "floor_mat", -0.6, blocks=False)
     if room.chance(0.15):
         room.at_wall("bed")
-    windows(room, chance=0.85)
-    some(room, dresser=0.8, wardrobe=0.5, desk=0.35, bookshelf=0.35, armchair=0.3, niche=0.25, bench=0.25)
-    some(room, cupboard=0.2, rack=0.2, cot=0.08, ironing_board=0.08)
+    windows(room, chance=0.7)
+    some(room, dresser=0.8, wardrobe=0.5, desk=0.35, bookshelf=0.25, armchair=0.4, niche=0.25, bench=0.35)
+    some(room, cupboard=0.2, rack=0.1, cot=0.15, ironing_board=0.12, stand=0.2)
     seats(room, str(room.rng.choice(["office_chair", "chair"])))
     if room.chance(0.4):
         room.hang("coat_hooks", 0.7)
-    finish(room, "bedroom", 2.6, 4.5)
+    finish(room, "bedroom", 2.8, 6.0)
 
 
-@room(0.17, (2.4, 4.8), (2.8, 5.5))
+@room(0.2, (2.4, 4.8), (2.8, 5.5))
 def kitchen(room: Room) -> None:
     """Rows of counters with cabinets above, refrigerator and stove, sometimes a table."""
     room.floor_stuff = "tiled floor" if room.chance(0.75) else "floor"
@@ -132,17 +138,17 @@ def kitchen(room: Room) -> None:
         room.anywhere("island", 0.4, turned=False)
     if room.chance(0.4):
         room.hang("towel_rail", 1.0)
-    finish(room, "kitchen", 1.2, 2.5, 1.5)
+    finish(room, "kitchen", 1.4, 3.0, 1.5)
 
 
-@room(0.19, (3.6, 6.5), (3.6, 6.0))
+@room(0.22, (3.6, 6.5), (3.6, 6.0))
 def living_room(room: Room) -> None:
     """A sofa with a low table and a television opposite."""
     room.entrance()
     wall = int(room.rng.integers(4))
     sofa = room.at_wall("sofa", wall)
     if sofa is not None:
-        if room.chance(0.5):
+        if room.chance(0.8):
             room.before(sofa, "floor_mat", -0.1, blocks=False)
         if room.chance(0.8):
             low = str(room.rng.choice(["coffee_table", "coffee_table", "ottoman"]))
@@ -150,13 +156,13 @@ def living_room(room: Room) -> None:
         flank(room, sofa, ("side_table", "floor_lamp", "side_table", "large_plant"), 0.6)
         if room.chance(0.5):
             room.over(sofa, "picture", 1.3)
-    windows(room, chance=0.9)
+    windows(room, chance=0.8)
     opposite = (wall + 2) % 4
     if room.chance(0.25):
         room.hang("wall_television", 1.0, opposite)
     room.at_wall("fireplace" if room.chance(0.3) else "cupboard", opposite)
-    some(room, sofa=0.5, armchair=0.9, bookshelf=0.45, console_table=0.35, rack=0.2, piano=0.15, bench=0.2)
-    finish(room, "living_room", 3.2, 4.0)
+    some(room, sofa=0.5, armchair=0.9, bookshelf=0.3, console_table=0.4, rack=0.1, piano=0.2, bench=0.3, stand=0.3)
+    finish(room, "living_room", 3.6, 6.0)
 
 
 @room(0.08, (3.2, 5.5), (3.2, 5.5))
@@ -183,10 +189,10 @@ def office(room: Room) -> None:
     seats(room, "office_chair")
     if room.chance(0.3):
         room.hang("whiteboard", 1.0)
-    some(room, bookshelf=1.2, cupboard=0.7, rack=0.4, stand=0.3)
+    some(room, bookshelf=1.0, cupboard=0.8, rack=0.3, stand=0.5)
     if room.chance(0.5):
         room.hang("pinboard", 1.1)
-    finish(room, "office", 1.6, 3.5)
+    finish(room, "office", 2.0, 4.5)
 
 
 @room(0.04, (5.0, 8.5), (5.0, 8.0))
@@ -195,12 +201,14 @@ def classroom(room: Room) -> None:
     room.entrance()
     room.hang("whiteboard", 0.95, 0)
     windows(room, chance=1.0)
+    desk, chair = build("console_table", room.rng), build("chair", room.rng)
     for y in np.arange(1.9, room.depth - 0.8, 1.55):
         for x in np.arange(1.2, room.width - 0.8, 1.75):
-            table = room.stand("console_table", float(x), float(y), np.pi, gap=0.0)
+            table = room.settle("school_desk", desk, float(x), float(y), np.pi, 0.0, True)
             for aside in (-0.3, 0.3):
                 if table is not None and room.chance(0.8):
-                    room.before(table, "chair", -0.1, turn=np.pi + room.rng.normal(0, 0.15), aside=aside)
+                    turn = np.pi + room.rng.normal(0, 0.15)
+                    room.before(table, "chair", -0.1, turn=turn, aside=aside, sketch=chair)
     some(room, bookshelf=0.7, cupboard=0.8, desk=0.5, rack=0.4)
     for _ in range(2):
         room.hang("pinboard", 1.2)
@@ -215,7 +223,7 @@ def bathroom(room: Room) -> None:
     room.entrance()
     tub = room.at_wall("bathtub") if room.chance(0.75) else None
     if tub is not None and room.chance(0.4):
-        room.before(tub, "shower_curtain", -0.08, aside=room.rng.uniform(-0.4, 0.4), blocks=False)
+        room.before(tub, "shower_curtain", 0.0, aside=room.rng.uniform(-0.4, 0.4), blocks=False)
     sink = room.at_wall("vanity" if room.chance(0.7) else "pedestal_sink")
     room.at_wall("toilet")
     if sink is not None:
@@ -252,7 +260,7 @@ def playroom(room: Room) -> None:
     table = room.anywhere("coffee_table", 0.3)
     if table is not None:
         room.around(table, "stool", 0.4)
-    some(room, bookshelf=1.0, rack=1.3, cot=0.3, sofa=0.4, cupboard=0.7, bench=0.5, desk=0.2)
+    some(room, bookshelf=1.0, rack=0.8, cot=0.5, sofa=0.4, cupboard=0.7, bench=0.5, desk=0.2)
     if room.chance(0.6):
         room.anywhere("floor_mat")
     finish(room, "playroom", 2.4, 7.0)
@@ -274,7 +282,7 @@ def furnished(rng: Generator) -> Room:
     _, width, depth, furnish = ROOMS[names[rng.choice(len(names), p=shares / shares.sum())]]
     room = Room(rng.uniform(*width), rng.uniform(*depth), rng.uniform(2.4, 3.0), rng)
     furnish(room)
-    crowd = rng.uniform(0.5, 1.8)
+    crowd = rng.uniform(0.6, 2.2)
     for thing in list(room.things):
         names_on = ON_TOP.get(SAME_TOP.get(thing.name, thing.name), ON_TOP[""])
         room.fill(thing, names_on, crowd * CROWD.get(thing.name, 1.0))

@@ -18,6 +18,7 @@ TYPICAL = 0.22  # radiance of an average room
 TARGET = (0.34, 0.54)  # brightness of the middle of the photograph, 0..1
 WARMTH = (1.05, 1.0, 0.93)  # mean white balance: indoors, lamps tint the picture
 BALANCE = 0.08  # its spread
+CONTRAST = np.float32(0.7)
 ADAPTATION = 0.65  # 1: every photograph is exposed for its own room, 0: all alike
 NEAREST, FARTHEST = 0.5, 9.9
 BORDER = 7.5 / 480  # of the image's height
@@ -34,7 +35,9 @@ def photograph(radiance: Floats, rng: Generator) -> NDArray[np.uint8]:
     scaled = np.maximum(blurred * (exposure * balance).astype(np.float32), 0)
     curve = scaled * (1 + scaled / 4) / (1 + scaled)  # Reinhard's curve, white at four times the middle
     noise = rng.standard_normal(radiance.shape, np.float32) * np.float32(rng.uniform(0.004, 0.02))
-    image = np.clip(curve, 0, 1) ** np.float32(1 / 2.2) + noise * np.sqrt(curve + 0.15)
+    tone = np.clip(curve, 0, 1) ** np.float32(1 / 2.2)
+    tone += CONTRAST * tone * (1 - tone) * (2 * tone - 1)  # darker shadows, brighter lights, as cameras render
+    image = tone + noise * np.sqrt(curve + 0.15)
     return np.asarray(np.clip(image * 255 + 0.5, 0, 255), np.uint8)
 
 

@@ -20,7 +20,7 @@ OFFSET = 2e-3  # metres that secondary rays start above their surface
 REACH = 0.7  # metres within which surfaces occlude each other's ambient light
 FILL = (0.0, 0.3)  # power of the light that falls in from behind the camera
 LAMPS = 3  # at most, beside it
-AMBIENT = (0.1, 0.26)
+AMBIENT = (0.07, 0.2)
 DIRECTIONS = 4  # rays per ambient sample
 TILE = 4  # neighbouring pixels share their samples in tiles of TILE x TILE, which a box filter then averages
 
