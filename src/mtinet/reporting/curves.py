@@ -64,9 +64,7 @@ def scale_of(part: str) -> int:
     return int(part.partition("@")[2])
 
 
-def one_panel(
-    axis: Axes, part: str, histories: Mapping[tuple[str, int], pd.DataFrame], order: list[str]
-) -> None:
+def one_panel(axis: Axes, part: str, histories: Mapping[tuple[str, int], pd.DataFrame], order: list[str]) -> None:
     """The lines of every run that has this part of the loss."""
     for (experiment, _), history in histories.items():
         if part not in history or experiment not in order:

@@ -54,10 +54,7 @@ def csv(table: Table) -> str:
     A missing number is NA, a cell with nothing to show is empty. Spreads over seeds have columns of their
     own where any row has one. Notes stand as comment lines at the end.
     """
-    spread = [
-        any(cell.spread for cell in cells)
-        for cells in zip(*(row.measured for row in table.rows), strict=True)
-    ]
+    spread = [any(cell.spread for cell in cells) for cells in zip(*(row.measured for row in table.rows), strict=True)]
     names = ["method", "steps"]
     for column, wide in zip(table.columns, spread, strict=True):
         path = f"{column.task}.{column.metric}" if column.task else column.metric

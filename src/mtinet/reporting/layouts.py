@@ -160,8 +160,6 @@ def column(item: ColumnEntry, where: str) -> Column:
         label = f"{task.label} {task.metric}"
         return Column(name, task.metric, published, label, task.better, task.unit, task.scale, task.digits)
     if item.label is None or item.better is None or item.scale is None or item.digits is None:
-        raise UserError(
-            f"{where}: '{item.metric}' is no task's main metric; give label, better, scale and digits"
-        )
+        raise UserError(f"{where}: '{item.metric}' is no task's main metric; give label, better, scale and digits")
     label = f"{task.label} {item.label}"
     return Column(name, metric, published, label, item.better, item.unit or "", item.scale, item.digits)

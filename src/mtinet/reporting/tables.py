@@ -131,9 +131,7 @@ def blind_row(layout: Layout, blind: Mapping[str, Any], key: str) -> Row:
     return Row(BLIND[key], "blind", Cell(0.0, "0"), measured, empty, empty)
 
 
-def method_row(
-    row: RowLayout, layout: Layout, experiments: Mapping[str, Any], printed: tuple[Cell, ...]
-) -> Row:
+def method_row(row: RowLayout, layout: Layout, experiments: Mapping[str, Any], printed: tuple[Cell, ...]) -> Row:
     """The row of one method: its measured cells beside the printed ones."""
     measured = tuple(measured_cell(row, column, experiments) for column in layout.columns)
     pairs = zip(measured, printed, layout.columns, strict=True)

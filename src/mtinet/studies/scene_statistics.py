@@ -6,7 +6,6 @@ All functions take stacks of images of one size, so that densities of boundaries
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypedDict
@@ -195,9 +194,13 @@ def summary(
     }
 
 
+def common(statistics: Statistics) -> int:
+    """How many classes occur in 1 % of the images or more."""
+    return int((np.array(statistics["presence"]) >= 0.01).sum())
+
+
 def checks(real: Statistics, rendered: Statistics) -> list[Check]:
     """The limits within which rendered rooms count as of the same kind as the real ones."""
-    common: Callable[[Statistics], int] = lambda of: int((np.array(of["presence"]) >= 0.01).sum())
     correlation = rank_correlation(np.array(real["frequency"]), np.array(rendered["frequency"]))
     inf = float("inf")
     return [

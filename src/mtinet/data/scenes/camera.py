@@ -20,17 +20,16 @@ KINECT = (518.86, 519.47, 325.58, 253.74)  # fx, fy, cx, cy in pixels of a 640 x
 PROBE = (13, 17)  # rays down and across that judge a pose
 HEIGHT = (1.38, 0.17)  # metres above the floor: mean and spread
 LOWEST, HIGHEST = 0.85, 1.8
-PITCH = (-0.03, 0.1)  # radians upwards from the way to the target: mean and spread
+PITCH = (-0.06, 0.1)  # radians upwards from the way to the target: mean and spread
 ROLL = 0.045
 DISTANCE = (2.7, 0.4)  # wanted median depth: metres, and spread of its logarithm
 TOWARDS = 0.4  # how far the camera tilts towards its target
-CANDIDATES = 40
-ENOUGH = 12  # good ones to choose from
+CANDIDATES = 48
+ENOUGH = 18  # good ones to choose from
 ACCEPTED = -40.0
 MARGIN = 0.25  # metres between camera and walls
-USUAL = 0.3  # share of wall, floor and ceiling that is not held against a pose
 LARGEST = 0.3  # share of the picture that one thing may fill
-BARE = tuple(LABELS[name] for name in ("wall", "floor", "ceiling"))  # nobody takes a picture of these
+USUAL = {LABELS["wall"]: 0.17, LABELS["floor"]: 0.14, LABELS["ceiling"]: 0.03}  # nobody takes a picture of more
 
 
 def intrinsics(height: int, width: int) -> tuple[float, float, float, float]:
@@ -64,12 +63,33 @@ def looking(position: Array, yaw: float, pitch: float, roll: float) -> Camera:
     return Camera(position, np.stack([turned, np.cross(turned, forward), -forward], axis=1))
 
 
-def random_pose(room: Room, distance: float, rng: Generator) -> Camera:
-    """A pose that looks at one of the room's things from about `distance` metres, or just into the room.
+@dataclass(frozen=True)
+class Subjects:
+    """What pictures of a room are taken of: middles of its things [N, 3], and where in [0, 1] each one's share ends.
 
     Large things are looked at more often: pictures are taken of beds and sofas, not of cups.
     """
-    target, away = random_target(room, rng), distance * rng.uniform(0.7, 1.6)
+
+    room: Room
+    centres: Array
+    shares: Array
+
+    @classmethod
+    def of(cls, room: Room) -> Subjects:
+        """The subjects of a furnished room."""
+        sizes = np.cumsum([thing.extent for thing in room.things] or [1.0])
+        return cls(room, np.array([thing.centre for thing in room.things]).reshape(-1, 3), sizes / sizes[-1])
+
+    def pick(self, rng: Generator) -> Array:
+        """The middle of a thing, drawn by its size, or a random place in the room."""
+        if not len(self.centres) or rng.random() < 0.12:
+            return np.array([rng.uniform(0, self.room.width), rng.uniform(0, self.room.depth), rng.uniform(0.3, 1.6)])
+        return np.asarray(self.centres[np.searchsorted(self.shares, rng.random())])
+
+
+def random_pose(subjects: Subjects, distance: float, rng: Generator) -> Camera:
+    """A pose that looks at one of the room's things from about `distance` metres, or just into the room."""
+    room, target, away = subjects.room, subjects.pick(rng), distance * rng.uniform(0.7, 1.6)
     turn = rng.uniform(0, 2 * np.pi)
     at = target[:2] + away * np.array([np.cos(turn), np.sin(turn)])
     ground = np.clip(at, MARGIN, np.array([room.width, room.depth]) - MARGIN)
@@ -81,23 +101,15 @@ def random_pose(room: Room, distance: float, rng: Generator) -> Camera:
     return looking(position, float(yaw), float(pitch), float(rng.normal(0, ROLL)))
 
 
-def random_target(room: Room, rng: Generator) -> Array:
-    """The middle of a thing, drawn by its size, or a random place in the room."""
-    if not room.things or rng.random() < 0.12:
-        return np.array([rng.uniform(0, room.width), rng.uniform(0, room.depth), rng.uniform(0.3, 1.6)])
-    sizes = np.array([thing.extent for thing in room.things])
-    return room.things[rng.choice(len(sizes), p=sizes / sizes.sum())].centre
-
-
 def choose(room: Room, tracer: Tracer, rng: Generator) -> Camera:
     """The best of several poses by `merit`, from as many trials as it takes to find a few good ones.
 
     Each image has its own wanted distance, so that a set holds close-ups as well as whole halls.
     """
-    distance = float(np.exp(rng.normal(np.log(DISTANCE[0]), DISTANCE[1])))
-    best, score, good = random_pose(room, distance, rng), -np.inf, 0
+    subjects, distance = Subjects.of(room), float(np.exp(rng.normal(np.log(DISTANCE[0]), DISTANCE[1])))
+    best, score, good = random_pose(subjects, distance, rng), -np.inf, 0
     for _ in range(CANDIDATES):
-        camera = random_pose(room, distance, rng)
+        camera = random_pose(subjects, distance, rng)
         found = merit(tracer, camera, distance) + rng.normal(0, 2.0)
         good += found > ACCEPTED
         if found > score:
@@ -110,9 +122,9 @@ def choose(room: Room, tracer: Tracer, rng: Generator) -> Camera:
 def merit(tracer: Tracer, camera: Camera, distance: float) -> float:
     """How good a picture a pose makes, judged by a few probing rays; below ACCEPTED when it is too close.
 
-    It counts the instances in view, against more bare wall and floor than usual, against a thing that fills the picture, against a median depth
-    other than `distance` (metres) and against standing inside or right before something. The probe has its own fixed size, so that the pose
-    does not depend on the image's.
+    It counts the instances in view, against more bare wall, floor and ceiling than usual, against a thing that
+    fills the picture, against a median depth other than `distance` (metres) and against standing inside or right
+    before something. The probe has its own fixed size, so that the pose does not depend on the image's.
     """
     hits = tracer.cast(camera.position, camera.directions(*PROBE))
     outside = np.mean(hits.face < 0)
@@ -120,9 +132,10 @@ def merit(tracer: Tracer, camera: Camera, distance: float) -> float:
     crammed = max(0.0, 0.55 - nearest) + max(0.0, 1.1 - middle) + 2 * outside
     if crammed > 0.02:
         return float(2 * ACCEPTED - 100 * crammed)
-    structure = np.isin(tracer.mesh.labels[hits.instance], BARE)
-    bare = max(0.0, structure.mean() - USUAL)
+    seen = np.bincount(tracer.mesh.labels[hits.instance], minlength=41) / hits.instance.size
+    bare = sum(max(0.0, float(seen[label]) - usual) for label, usual in USUAL.items())
+    structure = np.isin(tracer.mesh.labels[hits.instance], list(USUAL))
     off = abs(np.log(middle / distance))
     counts = np.bincount(hits.instance[~structure])
-    filling = max(0.0, counts.max(initial=0) / hits.instance.size - LARGEST)
+    filling = max(0.0, int(counts.max(initial=0)) / hits.instance.size - LARGEST)
     return float(0.6 * min(np.count_nonzero(counts), 20) - 50 * bare - 20 * off - 40 * filling)

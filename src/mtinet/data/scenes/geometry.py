@@ -122,6 +122,7 @@ def solids() -> dict[str, Solid]:
         "cone": cone(20, 0.55),
         "ball": ball(),
         "leaf": ball(1),
+        "sack": cushion(3),
         "cushion": cushion(),
         "wave": wave(),
         "wedge": wedge(),

@@ -44,7 +44,8 @@ def pane(width: float, height: float, rng: Generator) -> Sketch:
     """Glass in a frame with bars; by day it glows with a view, by night it is dark and glossy."""
     sketch = Sketch("window")
     if rng.random() < 0.75:
-        green = (rng.uniform(0.1, 0.4), rng.uniform(0.2, 0.45), rng.uniform(0.08, 0.35))
+        leaf = rng.uniform(0.12, 0.4)
+        green = (leaf * rng.uniform(0.5, 1.0), leaf, leaf * rng.uniform(0.3, 0.8))
         sky = (rng.uniform(0.6, 0.9), rng.uniform(0.7, 0.9), rng.uniform(0.8, 0.95))
         glass = Material(
             "landscape", sky, green, height / 2, glow=rng.uniform(0.5, 1.4), shift=(rng.uniform(0, 30), 0.9)
@@ -100,8 +101,8 @@ def curtain_window(rng: Generator) -> Sketch:
     for side in (-1.0, 1.0):
         sketch.instance("curtain")
         wide = span * share
-        sketch.solid("wave", (wide, 0.09, height + 0.15 + drop), (side * (span - wide) / 2, 0.12, -drop), cloth)
-    return sketch.base().box((-span / 2, span / 2), (0.1, 0.13), (height + 0.16, height + 0.19), metal)
+        sketch.solid("wave", (wide, 0.09, height + 0.15 + drop), (side * (span - wide) / 2, 0.195, -drop), cloth)
+    return sketch.base().box((-span / 2, span / 2), (0.18, 0.21), (height + 0.16, height + 0.19), metal)
 
 
 @piece

@@ -131,12 +131,15 @@ class Room:
                 return self.keep(thing)
         return None
 
-    def row(self, names: list[str], wall: int, start: float = 0.02) -> list[Thing]:
-        """Objects side by side along a wall from `start` metres on, as built-in furniture stands; what fits."""
+    def row(self, names: list[str], wall: int, start: float = 0.02, like: tuple[Thing, ...] = ()) -> list[Thing]:
+        """Objects side by side along a wall from `start` metres on, as built-in furniture stands; what fits.
+
+        They match each other and the built-in ones of `like`.
+        """
         found: list[Thing] = []
         along = start
         for name in names:
-            sketch = self.matching(name, found)
+            sketch = self.matching(name, [*like, *found])
             low, high = sketch.bounds()
             middle, along = along - low[0], along + high[0] - low[0] + 0.005
             thing = self.thing(name, sketch, self.wall(wall, float(middle), 0.0, 0.015))
@@ -280,7 +283,7 @@ class Room:
         self.floor.append(table.footprint)
 
     def fill(self, thing: Thing, names: tuple[str, ...], crowd: float) -> None:
-        """Set things of the given kinds on the supports of `thing`, in most places a few per tenth of a square metre times `crowd`."""
+        """Set things of the given kinds on the supports of `thing`, `crowd` times the usual number."""
         for support in thing.sketch.supports:
             self.fill_support(thing, support, names, crowd)
 

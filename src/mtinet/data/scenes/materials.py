@@ -240,7 +240,7 @@ STUFF: dict[str, tuple[Look, ...]] = {
         Look(5, ("wood", "wood", "grain"), WOODEN, (0.4, 0.75), (0.05, 0.5), (0.15, 0.35), (0.0, 0.35)),
         Look(2, ("plain", "plain", "wood"), WARM, (0.0, 0.15), (0.5, 0.85), (0.15, 0.35), SATIN),
         Look(1, ("plain", "wood"), WARM, (0.0, 0.2), (0.02, 0.12), (0.15, 0.35), POLISHED),
-        Look(0.7, ("plain",), ANY, (0.1, 0.6), (0.15, 0.6), (0.15, 0.35), SATIN),
+        Look(0.4, ("plain",), ANY, (0.1, 0.6), (0.15, 0.6), (0.15, 0.35), SATIN),
     ),
     "textile": (
         Look(3, ("fabric", "fabric", "plain", "clouds"), WARM, (0.05, 0.45), (0.08, 0.75), (0.05, 0.2)),
@@ -282,12 +282,14 @@ STUFF: dict[str, tuple[Look, ...]] = {
     "wall": (
         Look(6, ("plain",), WARM, (0.02, 0.15), (0.5, 0.85)),
         Look(3, ("plain",), (0.06, 0.15), (0.15, 0.45), (0.4, 0.8)),
-        Look(1.5, ("plain",), ANY, (0.08, 0.3), (0.3, 0.75)),
+        Look(1.2, ("plain",), ANY, (0.06, 0.25), (0.3, 0.75)),
         Look(0.5, ("stripes", "diamonds", "bricks"), WARM, (0.05, 0.4), (0.35, 0.75), (0.15, 0.4)),
     ),
     "tiled wall": (Look(1, ("tiles",), WARM, (0.0, 0.2), (0.55, 0.85), (0.1, 0.25), POLISHED),),
     "ceiling": (Look(1, ("plain", "plain", "tiles"), WARM, (0.0, 0.12), (0.65, 0.9), (0.5, 0.7)),),
-    "print": (Look(1, ("shapes", "shapes", "clouds", "landscape"), ANY, (0.1, 0.9), (0.1, 0.9), (0.08, 0.35), (0.0, 0.3)),),
+    "print": (
+        Look(1, ("shapes", "shapes", "clouds", "landscape"), ANY, (0.1, 0.9), (0.1, 0.9), (0.08, 0.35), (0.0, 0.3)),
+    ),
     "paper": (Look(1, ("writing", "writing", "plain"), WARM, (0.0, 0.12), (0.6, 0.95), (0.03, 0.06)),),
 }
 TONE_IN_TONE = ("wood", "grain", "planks", "tiles", "bricks", "plain", "clouds", "fabric")

@@ -33,8 +33,8 @@ def bench(rng: Generator) -> Sketch:
 def bean_bag(rng: Generator) -> Sketch:
     """A shapeless seat."""
     cloth, size = made_of("textile" if rng.random() < 0.6 else "leather", rng), rng.uniform(0.7, 0.95)
-    sketch = Sketch("otherfurniture").solid("cushion", (size, size, 0.4), (0.0, size / 2, 0.0), cloth)
-    return sketch.solid("ball", (size * 0.8, size * 0.55, 0.6), (0.0, size * 0.32, 0.15), cloth)
+    sketch = Sketch("otherfurniture").solid("sack", (size, size, 0.4), (0.0, size / 2, 0.0), cloth)
+    return sketch.solid("sack", (size * 0.8, size * 0.55, 0.5), (0.0, size * 0.32, 0.15), cloth)
 
 
 @piece

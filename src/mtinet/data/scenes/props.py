@@ -51,7 +51,9 @@ def pot(rng: Generator) -> Sketch:
     sketch = ground().solid("cylinder", (width, width, height), (0.0, width / 2, 0.0), metal)
     sketch.solid("cone", (width, width, 0.03), (0.0, width / 2, height), metal)
     sketch.solid("ball", (0.03, 0.03, 0.03), (0.0, width / 2, height + 0.025), BLACK)
-    return sketch.box((-width * 0.68, width * 0.68), (width / 2 - 0.015, width / 2 + 0.015), (height - 0.04, height - 0.02), BLACK)
+    return sketch.box(
+        (-width * 0.68, width * 0.68), (width / 2 - 0.015, width / 2 + 0.015), (height - 0.04, height - 0.02), BLACK
+    )
 
 
 @piece
@@ -75,7 +77,10 @@ def knife_block(rng: Generator) -> Sketch:
         for x in (-0.03, 0.0, 0.03):
             sketch.solid("box", (0.018, 0.02, 0.1), (x, 0.06, 0.18), BLACK, tilt=-0.4)
         return sketch
-    sketch, wood = ground().solid("cylinder", (0.11, 0.11, 0.15), (0.0, 0.06, 0.0), made_of("ceramic", rng)), made_of("furniture", rng)
+    sketch, wood = (
+        ground().solid("cylinder", (0.11, 0.11, 0.15), (0.0, 0.06, 0.0), made_of("ceramic", rng)),
+        made_of("furniture", rng),
+    )
     for _ in range(5):
         turn = rng.uniform(0, 2 * np.pi)
         sketch.solid("cylinder", (0.015, 0.015, 0.2), (0.0, 0.06, 0.1), wood, turn, rng.uniform(0.05, 0.3))
@@ -89,7 +94,9 @@ def jars(rng: Generator) -> Sketch:
     while at < 0.15:
         width, height = rng.uniform(0.06, 0.13), rng.uniform(0.08, 0.26)
         solid = "box" if rng.random() < 0.4 else "cylinder"
-        sketch.solid(solid, (width, width, height), (at + width / 2, 0.08 + rng.uniform(0, 0.04), 0.0), made_of("plastic", rng))
+        sketch.solid(
+            solid, (width, width, height), (at + width / 2, 0.08 + rng.uniform(0, 0.04), 0.0), made_of("plastic", rng)
+        )
         at += width + rng.uniform(0.005, 0.04)
     return sketch
 
@@ -173,7 +180,9 @@ def large_plant(rng: Generator) -> Sketch:
     sketch = ground().solid("cone", (size, size, -size), (0.0, 0.3, size), made_of("ceramic", rng))
     for _ in range(int(rng.integers(12, 26))):
         turn, tilt, z = rng.uniform(0, 2 * np.pi), rng.uniform(0.15, 1.3), size * 0.8 + rng.random() * 0.4 * height
-        sketch.solid("leaf", (rng.uniform(0.05, 0.12), 0.025, height * rng.uniform(0.4, 0.6)), (0.0, 0.3, z), green, turn, tilt)
+        sketch.solid(
+            "leaf", (rng.uniform(0.05, 0.12), 0.025, height * rng.uniform(0.4, 0.6)), (0.0, 0.3, z), green, turn, tilt
+        )
     return sketch.solid("cylinder", (0.03, 0.03, 0.5 * height), (0.0, 0.3, size * 0.8), made_of("furniture", rng))
 
 
@@ -276,7 +285,9 @@ def pinboard(rng: Generator) -> Sketch:
     for _ in range(int(rng.integers(4, 12))):
         x, z = rng.uniform(-width / 2 + 0.1, width / 2 - 0.1), rng.uniform(0.02, height - 0.24)
         skin = made_of("paper" if rng.random() < 0.6 else "print", rng)
-        sketch.instance("paper").solid("box", (rng.uniform(0.1, 0.2), 0.003, rng.uniform(0.1, 0.22)), (x, 0.014, z), skin)
+        sketch.instance("paper").solid(
+            "box", (rng.uniform(0.1, 0.2), 0.003, rng.uniform(0.1, 0.22)), (x, 0.014, z), skin
+        )
     return sketch
 
 

@@ -73,7 +73,7 @@ def capture(tracer: Tracer, camera: Camera, lights: list[Light], shape: tuple[in
     lost = sensor.dropouts(tracer, hits, camera, directions, colours, shape, kinect)
     instances = hits.instance.reshape(shape)
     return Frame(
-        image=sensor.photograph(colours.reshape(*shape, 3), film),
+        image=sensor.photograph(colours.reshape(*shape, 3), film, sensor.INDOORS, sensor.outlines(hits, shape)),
         segmentation=labels.segmentation(instances, tracer.mesh.labels, annotator),
         depth=np.where(lost, 0.0, hits.depth).astype(np.float32).reshape(shape),
         normals=(hits.normals @ camera.rotation).astype(np.float32).reshape(*shape, 3),

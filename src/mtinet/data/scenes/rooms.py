@@ -17,6 +17,7 @@ WINDOWS = ("window", "blinds_window", "curtain_window")
 Furnish = Callable[[Room], None]
 ROOMS: dict[str, tuple[float, tuple[float, float], tuple[float, float], Furnish]] = {}
 
+
 def room(weight: float, width: tuple[float, float], depth: tuple[float, float]) -> Callable[[Furnish], Furnish]:
     """Register a kind of room by its share of the images and the ranges of its two sides, metres."""
 
@@ -125,7 +126,7 @@ def kitchen(room: Room) -> None:
     built = ["refrigerator", "sink_counter", "stove", "counter"]
     line = room.row([built[i] for i in room.rng.permutation(4)], wall, room.rng.uniform(0.02, 0.3))
     missing = [name for name in built if name not in {thing.name for thing in line}]
-    line += room.row([*missing, "counter"], (wall + 1) % 4, 0.7)
+    line += room.row([*missing, "counter"], (wall + 1) % 4, 0.68, tuple(line))
     windows(room, 1.15, 0.55)
     for thing in line:
         if thing.name.endswith("counter") and room.chance(0.75):
