@@ -7,6 +7,7 @@ tests/data/nyud_statistics.yaml; elsewhere they are read from there.
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ test split and the three frames with colours and depth that are at hand (one of 
   in groups of {group} images on both sides, since there are but {group} real ones. Three frames say little: trained on
   half of all {count} rendered rooms and asked about the other half, colour adds {gain:+.3f}.
 - Depth: median over the images of each one's median.
+- Speed: {speed}, processor time of one core.
 - Unlabelled pixels: {real_unlabelled:.1%} real, {rendered_unlabelled:.1%} rendered.
 
 ## Classes
@@ -88,12 +90,23 @@ def rendered_statistics(seed: int, count: int) -> tuple[Statistics, float]:
     return found, scene_statistics.colour_gain(images, labels, scene_statistics.halves(count))
 
 
+def seconds_per_image(seed: int, size: tuple[int, int], count: int) -> float:
+    """Mean processor time of rendering one image of the size (height, width)."""
+    scenes.render(seed, 0, *size)
+    begin = time.process_time()
+    for index in range(count):
+        scenes.render(seed, index, *size)
+    return (time.process_time() - begin) / count
+
+
 def page(real: dict[str, Any], rendered: Statistics, gain: float, seed: int, count: int) -> str:
     """The whole page in Markdown."""
+    speeds = [(size, seconds_per_image(seed, size, min(count, 20))) for size in ((240, 320), (480, 640))]
     statistics: Statistics = real["statistics"]
     return TEXT.format(
         count=count, seed=seed, height=SIZE[0], width=SIZE[1], gain=gain, group=GROUP,
         neighbours=scene_statistics.NEIGHBOURS,
+        speed=", ".join(f"{seconds:.2f} s per image at {size[0]}x{size[1]}" for size, seconds in speeds),
         real_unlabelled=statistics["unlabelled"], rendered_unlabelled=rendered["unlabelled"],
         checks="\n".join(check_line(check) for check in scene_statistics.checks(statistics, rendered)),
         classes="\n".join(class_lines(statistics, rendered)),

@@ -25,7 +25,7 @@ ROLL = 0.045
 DISTANCE = (2.7, 0.4)  # wanted median depth: metres, and spread of its logarithm
 TOWARDS = 0.4  # how far the camera tilts towards its target
 CANDIDATES = 48
-ENOUGH = 18  # good ones to choose from
+ENOUGH = 15  # good ones to choose from
 ACCEPTED = -40.0
 MARGIN = 0.25  # metres between camera and walls
 LARGEST = 0.3  # share of the picture that one thing may fill
@@ -128,14 +128,15 @@ def merit(tracer: Tracer, camera: Camera, distance: float) -> float:
     """
     hits = tracer.cast(camera.position, camera.directions(*PROBE))
     outside = np.mean(hits.face < 0)
-    nearest, middle = np.quantile(hits.depth, [0.04, 0.5])
-    crammed = max(0.0, 0.55 - nearest) + max(0.0, 1.1 - middle) + 2 * outside
+    nearest, middle = np.quantile(hits.depth, [0.05, 0.5])
+    crammed = max(0.0, 0.7 - nearest) + max(0.0, 1.1 - middle) + 2 * outside
     if crammed > 0.02:
         return float(2 * ACCEPTED - 100 * crammed)
     seen = np.bincount(tracer.mesh.labels[hits.instance], minlength=41) / hits.instance.size
-    bare = sum(max(0.0, float(seen[label]) - usual) for label, usual in USUAL.items())
+    bare = np.maximum(seen[list(USUAL)] - list(USUAL.values()), 0.0).sum()
     structure = np.isin(tracer.mesh.labels[hits.instance], list(USUAL))
     off = abs(np.log(middle / distance))
     counts = np.bincount(hits.instance[~structure])
-    filling = max(0.0, int(counts.max(initial=0)) / hits.instance.size - LARGEST)
-    return float(0.6 * min(np.count_nonzero(counts), 20) - 50 * bare - 20 * off - 40 * filling)
+    filling = np.maximum(counts.max(initial=0) / hits.instance.size - LARGEST, 0.0)
+    instances = min(int(np.count_nonzero(counts)), 20)
+    return float(0.6 * instances - 50 * bare - 20 * off - 40 * filling)

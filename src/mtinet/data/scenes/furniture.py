@@ -68,8 +68,12 @@ def bed(rng: Generator) -> Sketch:
         (height - 0.28, height + 0.03),
         cover,
     )
+    if rng.random() < 0.4:  # a blanket folded over the foot
+        foot = length - rng.uniform(0.35, 0.6)
+        sides, over = (-width / 2 - 0.022, width / 2 + 0.022), (foot, length - rng.uniform(0.0, 0.15))
+        sketch.box(sides, over, (height - 0.2, height + 0.045), made_of("textile", rng))
     if rng.random() < 0.3:
-        sketch.box((-width / 2, width / 2), (length + 0.02, length + 0.07), (0.0, height + 0.15), frame)
+        sketch.box((-width / 2, width / 2), (length + 0.03, length + 0.07), (0.0, height + 0.15), frame)
     legs(sketch, width, length, 0.1, 0.07, frame)
     pillows(sketch, 1 if width < 1.25 else int(rng.integers(2, 5)), width, 0.28, height, rng)
     sketch.support((-width / 2 + 0.1, width / 2 - 0.1), (turned + 0.1, length - 0.15), height + 0.03)

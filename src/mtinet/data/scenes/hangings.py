@@ -108,7 +108,7 @@ def curtain_window(rng: Generator) -> Sketch:
 @piece
 def picture(rng: Generator) -> Sketch:
     """A framed picture or an unframed poster."""
-    width, height = rng.uniform(0.3, 1.2), rng.uniform(0.3, 0.9)
+    width, height = rng.uniform(0.3, 1.3), rng.uniform(0.3, 1.0)
     art = made_of("print", rng)
     sketch = Sketch("picture")
     if rng.random() < 0.75:
@@ -117,8 +117,28 @@ def picture(rng: Generator) -> Sketch:
         frame(sketch, width, height, rng.uniform(0.02, 0.06), 0.035, bar)
         sketch.box((-width / 2 + 0.01, width / 2 - 0.01), (0.0, 0.012), (0.01, height - 0.01), paper)
         sketch.box((-width / 2 + mount, width / 2 - mount), (0.012, 0.016), (mount, height - mount), art)
-        return sketch
-    return sketch.box((-width / 2, width / 2), (0.0, 0.008), (0.0, height), art)
+        return motif(sketch, width - 2 * mount, (mount, height - mount), 0.016, rng)
+    return motif(
+        sketch.box((-width / 2, width / 2), (0.0, 0.008), (0.0, height), art), width, (0.0, height), 0.008, rng
+    )
+
+
+def motif(sketch: Sketch, width: float, z: tuple[float, float], out: float, rng: Generator) -> Sketch:
+    """What a picture shows: a ground at times, and up to four flat shapes, `out` metres before the wall."""
+    high = z[1] - z[0]
+    if rng.random() < 0.5:
+        top = z[0] + high * rng.uniform(0.2, 0.6)
+        sketch.box((-width / 2, width / 2), (out, out + 0.001), (z[0], top), made_of("print", rng))
+    for _ in range(int(rng.integers(0, 5))):
+        size = min(width, high) * rng.uniform(0.12, 0.5)
+        x, at = rng.uniform(-0.5, 0.5) * (width - size), z[0] + rng.uniform(0, 1) * (high - size)
+        solid = "cylinder" if rng.random() < 0.5 else "box"
+        if solid == "box":
+            sketch.box((x - size / 2, x + size / 2), (out, out + 0.002), (at, at + size), made_of("print", rng))
+        else:
+            place = (x, out, at + size / 2)
+            sketch.solid("cylinder", (size, size, 0.002), place, made_of("print", rng), tilt=-np.pi / 2)
+    return sketch
 
 
 @piece

@@ -13,7 +13,7 @@ from mtinet.data.scenes.catalogue import build
 from mtinet.data.scenes.layout import Light, Room, Thing
 
 BUILDERS = (clutter, fixtures, furniture, hangings, oddments, props)  # importing them fills the catalogue
-WINDOWS = ("window", "blinds_window", "curtain_window")
+WINDOWS = ("window", "blinds_window", "blinds_window", "curtain_window")
 Furnish = Callable[[Room], None]
 ROOMS: dict[str, tuple[float, tuple[float, float], tuple[float, float], Furnish]] = {}
 
@@ -117,7 +117,7 @@ def bedroom(room: Room) -> None:
     finish(room, "bedroom", 2.8, 6.0)
 
 
-@room(0.2, (2.4, 4.8), (2.8, 5.5))
+@room(0.24, (2.4, 4.8), (2.8, 5.5))
 def kitchen(room: Room) -> None:
     """Rows of counters with cabinets above, refrigerator and stove, sometimes a table."""
     room.floor_stuff = "tiled floor" if room.chance(0.75) else "floor"
@@ -135,14 +135,14 @@ def kitchen(room: Room) -> None:
     table = room.anywhere("dining_table", 0.25, turned=False) if room.chance(0.4) else None
     if table is not None:
         room.around(table, str(room.rng.choice(["chair", "stool"])), 0.6)
-    elif room.chance(0.35):
+    elif room.chance(0.6):
         room.anywhere("island", 0.4, turned=False)
     if room.chance(0.4):
         room.hang("towel_rail", 1.0)
     finish(room, "kitchen", 1.4, 3.0, 1.5)
 
 
-@room(0.22, (3.6, 6.5), (3.6, 6.0))
+@room(0.26, (3.6, 6.5), (3.6, 6.0))
 def living_room(room: Room) -> None:
     """A sofa with a low table and a television opposite."""
     room.entrance()
@@ -190,7 +190,7 @@ def office(room: Room) -> None:
     seats(room, "office_chair")
     if room.chance(0.3):
         room.hang("whiteboard", 1.0)
-    some(room, bookshelf=1.0, cupboard=0.8, rack=0.3, stand=0.5)
+    some(room, bookshelf=1.0, cupboard=0.8, rack=0.3, stand=0.5, sofa=0.2)
     if room.chance(0.5):
         room.hang("pinboard", 1.1)
     finish(room, "office", 2.0, 4.5)

@@ -32,6 +32,7 @@ class Film:
     spread      standard deviations of the balance: of each channel by itself, and from cool to warm
     contrast    darkens shadows and brightens lights, 0..1
     white       radiance beyond which nothing gets brighter
+    noise       range of the noise's standard deviation in a white area, 0..1
     """
 
     target: tuple[float, float] = (0.4, 0.5)
@@ -40,9 +41,10 @@ class Film:
     spread: tuple[float, float] = (0.08, 0.0)
     contrast: float = 0.0
     white: float = np.inf
+    noise: tuple[float, float] = (0.004, 0.02)
 
 
-INDOORS = Film((0.34, 0.54), 0.65, (1.05, 1.0, 0.93), (0.02, 0.09), 0.7, 1.5)  # lamps tint the picture
+INDOORS = Film((0.34, 0.54), 0.65, (1.05, 1.0, 0.93), (0.02, 0.09), 0.7, 1.5, (0.003, 0.014))  # lamps tint the picture
 
 
 def photograph(
@@ -66,7 +68,7 @@ def photograph(
     )
     scaled = np.maximum(blurred * (exposure * balance).astype(np.float32), 0)
     curve = scaled * (1 + scaled / 4) / (1 + scaled)  # Reinhard's curve, white at four times the middle
-    noise = rng.standard_normal(radiance.shape, np.float32) * np.float32(rng.uniform(0.004, 0.02))
+    noise = rng.standard_normal(radiance.shape, np.float32) * np.float32(rng.uniform(*film.noise))
     tone = np.clip(curve, 0, 1) ** np.float32(1 / 2.2)
     if film.contrast:
         tone += np.float32(film.contrast) * tone * (1 - tone) * (2 * tone - 1)

@@ -18,8 +18,8 @@ from mtinet.data.scenes.tracing import Hits, Tracer
 Floats = NDArray[np.float32]
 OFFSET = 2e-3  # metres that secondary rays start above their surface
 REACH = 0.7  # metres within which surfaces occlude each other's ambient light
-FILL = (0.0, 0.3)  # power of the light that falls in from behind the camera
-LAMPS = 3  # at most, beside it
+FILL = (0.5, 1.1)  # power of the light that falls in from behind the camera where no lamp is lit
+LAMPS = 3  # at most
 AMBIENT = (0.07, 0.2)
 DIRECTIONS = 4  # rays per ambient sample
 TILE = 4  # neighbouring pixels share their samples in tiles of TILE x TILE, which a box filter then averages
@@ -53,12 +53,13 @@ class Illumination:
 
 
 def illumination(lights: list[Light], camera: Array, rng: Generator) -> Illumination:
-    """The LAMPS strongest lamps, little from behind the camera, ambient light of random strength and tint."""
+    """The LAMPS strongest lamps, or one behind the camera, and ambient light of random strength and tint."""
     chosen = sorted(lights, key=lambda light: -light.power.sum())[:LAMPS]
-    behind = camera + np.array([*rng.normal(0, 0.9, 2), rng.uniform(0.0, 0.6)])
-    fill = Light(behind, np.full(3, rng.uniform(*FILL) if chosen else 0.9), 0.0)
+    if not chosen:
+        behind = camera + np.array([*rng.normal(0, 0.9, 2), rng.uniform(0.3, 0.6)])
+        chosen = [Light(behind, np.full(3, rng.uniform(*FILL)), 0.1)]
     tint = 1 + 0.12 * rng.standard_normal(3)
-    return Illumination([*chosen, fill], rng.uniform(*AMBIENT) * np.clip(tint, 0.6, 1.4))
+    return Illumination(chosen, rng.uniform(*AMBIENT) * np.clip(tint, 0.6, 1.4))
 
 
 def lamp_light(tracer: Tracer, hits: Hits, light: Light, shape: tuple[int, int]) -> tuple[Floats, Floats]:
