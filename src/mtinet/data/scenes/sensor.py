@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mtinet.data.scenes.camera import Camera
 from mtinet.data.scenes.materials import smooth_noise
-from mtinet.data.scenes.shading import OFFSET
+from mtinet.data.scenes.shading import OFFSET, surfaces
 from mtinet.data.scenes.tracing import Hits, Tracer
 
 Floats = NDArray[np.float32]
@@ -90,7 +90,7 @@ def dropouts(tracer: Tracer, hits: Hits, camera: Camera, directions: NDArray[np.
     lost = ~tracer.visible(hits.points + OFFSET * hits.normals, np.broadcast_to(projector, hits.points.shape))
     slant = np.abs(np.einsum("ij,ij->i", directions, hits.normals)) / np.linalg.norm(directions, axis=1)
     dark = np.clip(1 - 6 * radiance.reshape(-1, 3).mean(axis=1) / (radiance.mean() * 1.2 + 1e-6), 0, 1)
-    risk = 0.95 * pane + 0.4 * gloss * (slant > 0.7) + 0.5 * dark * (hits.depth > 1.2) + 0.03
+    risk = 0.95 * pane + 0.35 * gloss * (slant > 0.75) + 0.4 * dark * (hits.depth > 1.2) + 0.02
     risk = risk + np.clip((0.22 - slant) / 0.14, 0, 1) + 0.15 * np.clip((hits.depth - 4.5) / 4, 0, 1)
     lost |= patches(shape, rng) < risk
     lost = ragged(lost.reshape(shape), rng).ravel()
@@ -99,7 +99,7 @@ def dropouts(tracer: Tracer, hits: Hits, camera: Camera, directions: NDArray[np.
 
 def outlines(hits: Hits, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Pixels [H, W] next to which another instance or a surface of another direction begins."""
-    surface = (hits.instance * 64 + np.round(hits.normals @ np.array([3.0, 9.0, 27.0]))).reshape(shape)
+    surface = surfaces(hits).reshape(shape)
     differs = np.zeros(shape, np.uint8)
     differs[:, :-1] |= surface[:, :-1] != surface[:, 1:]
     differs[:-1] |= surface[:-1] != surface[1:]

@@ -22,6 +22,7 @@ FILL = (0.5, 1.1)  # power of the light that falls in from behind the camera whe
 LAMPS = 3  # at most
 AMBIENT = (0.07, 0.2)
 DIRECTIONS = 4  # rays per ambient sample
+GROUPS = 4  # of surfaces that are smoothed apart
 TILE = 4  # neighbouring pixels share their samples in tiles of TILE x TILE, which a box filter then averages
 
 
@@ -62,7 +63,34 @@ def illumination(lights: list[Light], camera: Array, rng: Generator) -> Illumina
     return Illumination(chosen, rng.uniform(*AMBIENT) * np.clip(tint, 0.6, 1.4))
 
 
-def lamp_light(tracer: Tracer, hits: Hits, light: Light, shape: tuple[int, int]) -> tuple[Floats, Floats]:
+def surfaces(hits: Hits) -> NDArray[np.int64]:
+    """A number for each point's instance and the direction of its surface [N]."""
+    facing = np.round(hits.normals @ np.array([3.0, 9.0, 27.0])).astype(np.int64)
+    return np.asarray(hits.instance * 101 + facing)
+
+
+class Smoothing:
+    """Averages samples over a tile's pixels without mixing most neighbouring surfaces, lest light leaks at edges.
+
+    Surfaces are dealt out to a few groups at random; each group's pixels are averaged among themselves.
+    """
+
+    def __init__(self, hits: Hits, shape: tuple[int, int]) -> None:
+        group = ((surfaces(hits) * 2654435761) >> 7).reshape(shape) % GROUPS
+        self.masks = [(group == number).astype(np.float32) for number in range(GROUPS)]
+        self.shares = [cv2.blur(mask, (TILE, TILE)) for mask in self.masks]
+
+    def __call__(self, values: Floats) -> Floats:
+        """Smoothed values [N]."""
+        grid = values.reshape(self.masks[0].shape)
+        total = np.zeros_like(grid)
+        for mask, share in zip(self.masks, self.shares, strict=True):
+            total += mask * cv2.blur(grid * mask, (TILE, TILE)) / np.maximum(share, np.float32(1e-3))
+        return np.asarray(total.ravel(), np.float32)
+
+
+def lamp_light(tracer: Tracer, hits: Hits, light: Light, shape: tuple[int, int],
+               smooth: Smoothing | None) -> tuple[Floats, Floats]:  # fmt: skip
     """Irradiance [N, 1] of one lamp of unit power, shadows softened, and unit directions to it [N, 3]."""
     normals = hits.normals.astype(np.float32)
     start = hits.points.astype(np.float32) + np.float32(OFFSET) * normals
@@ -75,7 +103,7 @@ def lamp_light(tracer: Tracer, hits: Hits, light: Light, shape: tuple[int, int])
         facing = np.flatnonzero(cosine > 0)
         target = (light.position + light.radius * samples(shape)[facing]).astype(np.float32)
         lit[facing] = tracer.visible(start[facing], target)
-        lit = np.asarray(cv2.blur(lit.reshape(shape), (TILE, TILE)).ravel(), np.float32)
+        lit = lit if smooth is None else smooth(lit)
     return np.asarray((cosine * lit / (0.6 + 0.35 * square))[:, None], np.float32), to_light
 
 
@@ -107,10 +135,11 @@ def radiance(tracer: Tracer, hits: Hits, directions: Array, light: Illumination,
     from_above = (0.8 + 0.2 * hits.normals[:, 2]).astype(np.float32)
     sight, facing = view.astype(np.float32), hits.normals.astype(np.float32)
     total = colour * (access * from_above)[:, None] * light.ambient.astype(np.float32)
+    smooth = None if reflected else Smoothing(hits, shape)
     for lamp in light.lights:
         if reflected:
             lamp = Light(lamp.position, lamp.power, 0.0)
-        strength, to_lamp = lamp_light(tracer, hits, lamp, shape)
+        strength, to_lamp = lamp_light(tracer, hits, lamp, shape, smooth)
         power = lamp.power.astype(np.float32)
         total += colour * strength * power
         total += highlights(sight, to_lamp, facing, gloss)[:, None] * np.minimum(strength * 8, 1) * power
