@@ -102,7 +102,7 @@ def test_nonsense_is_refused(arguments: tuple[int, int, int, int]) -> None:
 
 def test_the_size_changes_the_sampling_and_not_the_scene() -> None:
     """The same room from the same place: coarse depth agrees with the fine one at the same ray."""
-    coarse, fine = render(3, 1, 60, 80), render(3, 1, 180, 240)
+    coarse, fine = render(3, 3, 60, 80), render(3, 3, 180, 240)
     middle = fine.depth[1::3, 1::3]  # pixel (v, u) of the coarse image has its centre at (3v + 1, 3u + 1)
     both = (coarse.depth > 0) & (middle > 0)
     assert both.mean() > 0.7
@@ -169,6 +169,25 @@ def test_a_ball_has_the_depth_of_a_sphere() -> None:
     assert outside.mean() == pytest.approx(1 - np.pi * (64.9 / np.sqrt(24)) ** 2 / 4800, abs=0.02)
     assert not frame.depth[outside].any()
     assert not frame.segmentation[outside].any()
+
+
+def test_round_things_are_shaded_by_their_true_normals() -> None:
+    """Smooth normals of an ellipsoid and of a cylinder in closed form; a box keeps those of its faces."""
+    paint = Material("plain", (1, 1, 1), (1, 1, 1))
+    axes = np.array([2.0, 1.0, 1.5])
+    for solid, size in (("ball", axes), ("cylinder", np.array([2.0, 1.0, 9.0])), ("box", axes)):
+        tracer = bare(Sketch("lamp").solid(solid, tuple(size), (5.0, 0.0, -size[2] / 2), paint))
+        rays = np.random.default_rng(0).uniform([1.0, -0.08, -0.12], [1.0, 0.08, 0.12], (500, 3))
+        hits = tracer.cast(np.zeros(3), rays)
+        assert (hits.face >= 0).mean() > 0.5
+        found = tracer.smooth_normals(hits)[hits.face >= 0]
+        gradient = (hits.points[hits.face >= 0] - [5.0, 0.0, 0.0]) / size**2
+        gradient[:, 2] *= solid == "ball"
+        true = gradient / np.linalg.norm(gradient, axis=1, keepdims=True)
+        if solid == "box":
+            true = hits.normals[hits.face >= 0]
+        np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0)
+        assert np.degrees(np.arccos(np.clip((found * true).sum(axis=1), -1, 1))).max() < 8 * (solid != "box") + 1e-3
 
 
 def test_normals_agree_with_those_of_the_depth() -> None:

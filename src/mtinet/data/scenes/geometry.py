@@ -129,6 +129,10 @@ def solids() -> dict[str, Solid]:
     }
 
 
+ROUND = ("ball", "leaf", "cushion", "sack", "cylinder", "cone")  # solids with smooth surfaces
+SMOOTH = 0.7  # cosine of the greatest angle between faces that meet smoothly
+
+
 @dataclass(frozen=True)
 class Part:
     """One copy of a solid: its affine matrix [3, 4], its instance within the object, its material."""
@@ -236,6 +240,33 @@ class Mesh:
     materials: list[Material]
 
 
+@dataclass(frozen=True)
+class RoundMesh(Mesh):
+    """A mesh whose round solids are shaded smoothly: normals of any length at the corners, and where they count [F].
+
+    corner_normals float32 [R, 3, 3] of the round faces; `first` [F] is each round face's row.
+    """
+
+    corner_normals: NDArray[np.float32]
+    first: NDArray[np.int64]
+    round: NDArray[np.bool_]
+
+
+@cache
+def smooth_normals(name: str) -> Array | None:
+    """Normals [F, 3, 3] at the corners of a solid's faces, averaged over faces that meet smoothly; None: all flat."""
+    if name not in ROUND:
+        return None
+    solid = solids()[name]
+    corners = solid.vertices[solid.faces]
+    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    face = across / np.linalg.norm(across, axis=1, keepdims=True)
+    meet = (solid.faces[:, :, None, None] == solid.faces[None, None]).any(axis=3)  # corner of face, other face
+    near = meet & ((face @ face.T) > SMOOTH)[:, None, :]
+    total = np.einsum("fcg,gi->fci", near.astype(float), across)
+    return np.asarray(total / np.linalg.norm(total, axis=2, keepdims=True))
+
+
 @dataclass
 class Assembly:
     """Placed objects, collected until `mesh` turns them into triangles."""
@@ -265,9 +296,9 @@ class Assembly:
             self.materials.append(material)
         return self.known[key]
 
-    def mesh(self) -> Mesh:
+    def mesh(self) -> RoundMesh:
         """All triangles of all objects."""
-        corners, uv, instance, material = [], [], [], []
+        corners, uv, instance, material, smooth = [], [], [], [], []
         for name in self.matrices:
             solid, matrices = solids()[name], np.stack(self.matrices[name])
             faces = len(solid.faces)
@@ -275,14 +306,27 @@ class Assembly:
             corners.append(points[:, solid.faces].reshape(-1, 3, 3))
             lengths = np.linalg.norm(matrices[:, :, :3], axis=1)
             uv.append((solid.uv * lengths[:, solid.axes][:, :, None, :]).reshape(-1, 3, 2))
+            smooth.append(corner_normals(name, matrices))
             instance.append(np.repeat(self.instances[name], faces))
             material.append(np.repeat(self.material[name], faces))
         points = np.concatenate(corners)
         across = np.cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0])
         normals = across / np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-12)
         numbers = np.array([LABELS[label] for label in self.labels], np.uint8)
-        return Mesh(points, normals, np.concatenate(uv), np.concatenate(instance), numbers,
-                    np.concatenate(material), self.materials)  # fmt: skip
+        is_round = np.concatenate([np.full(len(self.matrices[name]) * len(solids()[name].faces), name in ROUND)
+                                   for name in self.matrices])  # fmt: skip
+        return RoundMesh(points, normals, np.concatenate(uv), np.concatenate(instance), numbers,
+                         np.concatenate(material), self.materials, np.concatenate(smooth),
+                         np.cumsum(is_round) - 1, is_round)  # fmt: skip
+
+
+def corner_normals(name: str, matrices: Array) -> NDArray[np.float32]:
+    """Smooth normals of copies of a solid [copies * faces, 3, 3], none of a flat one; lengths are arbitrary."""
+    unit = smooth_normals(name)
+    if unit is None:
+        return np.zeros((0, 3, 3), np.float32)
+    inverse = np.linalg.inv(matrices[:, :, :3]).astype(np.float32)  # normals turn by its transpose
+    return np.asarray(np.matmul(unit.reshape(1, -1, 3).astype(np.float32), inverse).reshape(-1, 3, 3))
 
 
 def placed(x: float, y: float, z: float, yaw: float) -> Array:

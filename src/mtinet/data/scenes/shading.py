@@ -65,7 +65,7 @@ def illumination(lights: list[Light], camera: Array, rng: Generator) -> Illumina
 
 def surfaces(hits: Hits) -> NDArray[np.int64]:
     """A number for each point's instance and the direction of its surface [N]."""
-    facing = np.round(hits.normals @ np.array([3.0, 9.0, 27.0])).astype(np.int64)
+    facing = (np.round(hits.normals) @ np.array([1.0, 3.0, 9.0])).astype(np.int64)
     return np.asarray(hits.instance * 101 + facing)
 
 
@@ -89,20 +89,22 @@ class Smoothing:
         return np.asarray(total.ravel(), np.float32)
 
 
-def lamp_light(tracer: Tracer, hits: Hits, light: Light, shape: tuple[int, int],
+def lamp_light(tracer: Tracer, hits: Hits, facing: Floats, light: Light, shape: tuple[int, int],
                smooth: Smoothing | None) -> tuple[Floats, Floats]:  # fmt: skip
-    """Irradiance [N, 1] of one lamp of unit power, shadows softened, and unit directions to it [N, 3]."""
-    normals = hits.normals.astype(np.float32)
-    start = hits.points.astype(np.float32) + np.float32(OFFSET) * normals
+    """Irradiance [N, 1] of one lamp of unit power, shadows softened, and unit directions to it [N, 3].
+
+    `facing` [N, 3] are the normals that shade, smooth where surfaces are round.
+    """
+    start = (hits.points + OFFSET * hits.normals).astype(np.float32)
     to_light = light.position.astype(np.float32) - start
     square = np.einsum("ij,ij->i", to_light, to_light)
     to_light /= np.sqrt(np.maximum(square, 1e-6))[:, None]
-    cosine = np.maximum(np.einsum("ij,ij->i", to_light, normals), 0)
+    cosine = np.maximum(np.einsum("ij,ij->i", to_light, facing), 0)
     lit = np.ones(len(cosine), np.float32)
     if light.radius:
-        facing = np.flatnonzero(cosine > 0)
-        target = (light.position + light.radius * samples(shape)[facing]).astype(np.float32)
-        lit[facing] = tracer.visible(start[facing], target)
+        towards = np.flatnonzero(cosine > 0)
+        target = (light.position + light.radius * samples(shape)[towards]).astype(np.float32)
+        lit[towards] = tracer.visible(start[towards], target)
         lit = lit if smooth is None else smooth(lit)
     return np.asarray((cosine * lit / (0.6 + 0.35 * square))[:, None], np.float32), to_light
 
@@ -133,13 +135,13 @@ def radiance(tracer: Tracer, hits: Hits, directions: Array, light: Illumination,
     colour = albedo(materials, number, tracer.texture(hits), footprint)
     access = np.ones(len(gloss), np.float32) if reflected else ambient_access(tracer, hits, shape)
     from_above = (0.8 + 0.2 * hits.normals[:, 2]).astype(np.float32)
-    sight, facing = view.astype(np.float32), hits.normals.astype(np.float32)
+    sight, facing = view.astype(np.float32), tracer.smooth_normals(hits).astype(np.float32)
     total = colour * (access * from_above)[:, None] * light.ambient.astype(np.float32)
     smooth = None if reflected else Smoothing(hits, shape)
     for lamp in light.lights:
         if reflected:
             lamp = Light(lamp.position, lamp.power, 0.0)
-        strength, to_lamp = lamp_light(tracer, hits, lamp, shape, smooth)
+        strength, to_lamp = lamp_light(tracer, hits, facing, lamp, shape, smooth)
         power = lamp.power.astype(np.float32)
         total += colour * strength * power
         total += highlights(sight, to_lamp, facing, gloss)[:, None] * np.minimum(strength * 8, 1) * power
