@@ -17,7 +17,7 @@ from mtinet.data.scenes.layout import Room
 from mtinet.data.scenes.tracing import Tracer
 
 KINECT = (518.86, 519.47, 325.58, 253.74)  # fx, fy, cx, cy in pixels of a 640 x 480 image
-PROBE = (13, 17)  # rays down and across that judge a pose
+PROBE = (12, 16)  # rays down and across that judge a pose
 HEIGHT = (1.38, 0.17)  # metres above the floor: mean and spread
 LOWEST, HIGHEST = 0.85, 1.8
 PITCH = (-0.06, 0.1)  # radians upwards from the way to the target: mean and spread
@@ -25,7 +25,7 @@ ROLL = 0.045
 DISTANCE = (2.7, 0.4)  # wanted median depth: metres, and spread of its logarithm
 TOWARDS = 0.4  # how far the camera tilts towards its target
 CANDIDATES = 48
-ENOUGH = 15  # good ones to choose from
+ENOUGH = 12  # good ones to choose from
 ACCEPTED = -40.0
 MARGIN = 0.25  # metres between camera and walls
 LARGEST = 0.3  # share of the picture that one thing may fill

@@ -285,14 +285,14 @@ def book_row(sketch: Sketch, x: tuple[float, float], y: float, z: float, room: f
              label: str = "books") -> None:  # fmt: skip
     """Books standing side by side from x[0] on, their spines at y + depth; one instance of the class `label`."""
     sketch.instance(label)
-    covers = [replace(made_of("plastic", rng), pattern="spine", period=0.25, shift=(0.0, 0.0)) for _ in range(9)]
+    covers = [replace(made_of("plastic", rng), pattern="spine", period=0.25, shift=(0.0, 0.0)) for _ in range(6)]
     at = x[0]
     height, depth = rng.uniform(0.55, 0.8) * room, rng.uniform(0.14, 0.2)
     while at < x[1] - 0.05:
         thick = rng.uniform(0.02, 0.06)
         tall = height * rng.uniform(0.8, 1.2)
         sketch.box((at, at + thick - 0.002), (y, y + depth * rng.uniform(0.85, 1.0)), (z, z + tall),
-                   covers[rng.integers(9)])  # fmt: skip
+                   covers[rng.integers(6)])  # fmt: skip
         at += thick
     sketch.base()
 

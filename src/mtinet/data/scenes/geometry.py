@@ -215,7 +215,7 @@ class Sketch:
     def bounds(self) -> Array:
         """Axis-parallel bounding box [2, 3] in the object's frame."""
         if self.measured is None or self.measured[0] != len(self.parts):
-            matrices = np.stack([part.matrix for part in self.parts])
+            matrices = np.array([part.matrix for part in self.parts])
             half, up = np.abs(matrices[:, :, :2]).sum(axis=2) / 2, matrices[:, :, 2]
             low = matrices[:, :, 3] - half + np.minimum(up, 0)
             high = matrices[:, :, 3] + half + np.maximum(up, 0)
@@ -300,7 +300,7 @@ class Assembly:
         """All triangles of all objects."""
         corners, uv, instance, material, smooth = [], [], [], [], []
         for name in self.matrices:
-            solid, matrices = solids()[name], np.stack(self.matrices[name])
+            solid, matrices = solids()[name], np.array(self.matrices[name])
             faces = len(solid.faces)
             points = np.einsum("nij,vj->nvi", matrices[:, :, :3], solid.vertices) + matrices[:, None, :, 3]
             corners.append(points[:, solid.faces].reshape(-1, 3, 3))

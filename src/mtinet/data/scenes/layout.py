@@ -291,7 +291,7 @@ class Room:
         """Set things on one support, each where it neither overhangs nor meets another."""
         used: list[Rectangle] = []
         area = (support.x[1] - support.x[0]) * (support.y[1] - support.y[0])
-        for _ in range(min(11, int(self.rng.poisson(16 * area * crowd)))):
+        for _ in range(min(9, int(self.rng.poisson(16 * area * crowd)))):
             sketch = build(names[self.rng.integers(len(names))], self.rng)
             low, high = sketch.bounds()
             size = high - low

@@ -20,6 +20,7 @@ OFFSET = 2e-3  # metres that secondary rays start above their surface
 REACH = 0.7  # metres within which surfaces occlude each other's ambient light
 FILL = (0.5, 1.1)  # power of the light that falls in from behind the camera where no lamp is lit
 LAMPS = 3  # at most
+DIM = 0.4  # share of the brightest lamp's power below which a third one is left out
 AMBIENT = (0.07, 0.2)
 DIRECTIONS = 4  # rays per ambient sample
 GROUPS = 4  # of surfaces that are smoothed apart
@@ -56,6 +57,7 @@ class Illumination:
 def illumination(lights: list[Light], camera: Array, rng: Generator) -> Illumination:
     """The LAMPS strongest lamps, or one behind the camera, and ambient light of random strength and tint."""
     chosen = sorted(lights, key=lambda light: -light.power.sum())[:LAMPS]
+    chosen = [light for i, light in enumerate(chosen) if i < 2 or light.power.sum() > DIM * chosen[0].power.sum()]
     if not chosen:
         behind = camera + np.array([*rng.normal(0, 0.9, 2), rng.uniform(0.3, 0.6)])
         chosen = [Light(behind, np.full(3, rng.uniform(*FILL)), 0.1)]
