@@ -206,10 +206,13 @@ def test_normals_agree_with_those_of_the_depth() -> None:
         normals = frame.normals[1:-1, 1:-1].astype(np.float64)
         flat = np.stack([frame.normals[1:-1, 2:], frame.normals[1:-1, :-2], frame.normals[:-2, 1:-1]])
         smooth = (window.min(axis=0) > 0) & (np.ptp(window, axis=0) < 0.1) & ((flat * normals).sum(3) > 0.999).all(0)
+        inverse = 1 / np.maximum(window, 0.1)  # linear on a plane: a step of a drawer's or book's thickness is a kink
+        kinks = np.abs([inverse[0] + inverse[1] - 2 * inverse[4], inverse[2] + inverse[3] - 2 * inverse[4]])
+        smooth &= (kinks * window[4] < 2e-3).all(axis=0)
         assert smooth.mean() > 0.4
         angles = np.degrees(np.arccos(np.clip((found * normals).sum(axis=2)[smooth], -1, 1)))
         assert np.median(angles) < 0.5
-        assert np.quantile(angles, 0.95) < 3.0
+        assert np.quantile(angles, 0.95) < 2.0
 
 
 def test_normals_point_to_the_camera() -> None:
