@@ -7,6 +7,7 @@ tests/data/nyud_statistics.yaml; elsewhere they are read from there.
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ test split and the three frames with colours and depth that are at hand (one of 
   in groups of {group} images on both sides, since there are but {group} real ones. Three frames say little: trained on
   half of all {count} rendered rooms and asked about the other half, colour adds {gain:+.3f}.
 - Depth: median over the images of each one's median.
-- Speed: {speed}, processor time of one core.
+- Speed: {speed}, processor time of one core
+  (load average {load} on {cores} cores meanwhile; what else runs slows it down).
 - Unlabelled pixels: {real_unlabelled:.1%} real, {rendered_unlabelled:.1%} rendered.
 
 ## Classes
@@ -107,6 +109,7 @@ def page(real: dict[str, Any], rendered: Statistics, gain: float, seed: int, cou
         count=count, seed=seed, height=SIZE[0], width=SIZE[1], gain=gain, group=GROUP,
         neighbours=scene_statistics.NEIGHBOURS,
         speed=", ".join(f"{seconds:.2f} s per image at {size[0]}x{size[1]}" for size, seconds in speeds),
+        load=f"{os.getloadavg()[0]:.1f}", cores=os.cpu_count(),
         real_unlabelled=statistics["unlabelled"], rendered_unlabelled=rendered["unlabelled"],
         checks="\n".join(check_line(check) for check in scene_statistics.checks(statistics, rendered)),
         classes="\n".join(class_lines(statistics, rendered)),
