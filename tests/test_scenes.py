@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import subprocess
 import sys
 from functools import cache
@@ -9,17 +10,15 @@ from functools import cache
 import numpy as np
 import pytest
 
-from mtinet.data.scenes import CLASSES, Frame, render
+from mtinet.data.scenes import Frame, render
 from mtinet.data.scenes.camera import Camera, intrinsics, looking
-from mtinet.data.scenes.catalogue import CATALOGUE, build, piece
 from mtinet.data.scenes.classes import LABELS
 from mtinet.data.scenes.contact_sheet import sheet
 from mtinet.data.scenes.geometry import Assembly, Sketch, placed, solids
 from mtinet.data.scenes.labels import edges
-from mtinet.data.scenes.layout import Light, Room
-from mtinet.data.scenes.materials import PATTERNS, STUFF, Material, albedo, made_of
+from mtinet.data.scenes.layout import Light
+from mtinet.data.scenes.materials import PATTERNS, STUFF, Material, albedo, look, made_of
 from mtinet.data.scenes.rendering import capture, generators
-from mtinet.data.scenes.rooms import ROOMS, furnished
 from mtinet.data.scenes.tracing import Tracer
 
 SMALL = (60, 80)
@@ -103,7 +102,7 @@ def test_nonsense_is_refused(arguments: tuple[int, int, int, int]) -> None:
 
 def test_the_size_changes_the_sampling_and_not_the_scene() -> None:
     """The same room from the same place: coarse depth agrees with the fine one at the same ray."""
-    coarse, fine = render(3, 1, 60, 80), render(3, 1, 180, 240)
+    coarse, fine = render(3, 3, 60, 80), render(3, 3, 180, 240)
     middle = fine.depth[1::3, 1::3]  # pixel (v, u) of the coarse image has its centre at (3v + 1, 3u + 1)
     both = (coarse.depth > 0) & (middle > 0)
     assert both.mean() > 0.7
@@ -172,6 +171,25 @@ def test_a_ball_has_the_depth_of_a_sphere() -> None:
     assert not frame.segmentation[outside].any()
 
 
+def test_round_things_are_shaded_by_their_true_normals() -> None:
+    """Smooth normals of an ellipsoid and of a cylinder in closed form; a box keeps those of its faces."""
+    paint = Material("plain", (1, 1, 1), (1, 1, 1))
+    axes = np.array([2.0, 1.0, 1.5])
+    for solid, size in (("ball", axes), ("cylinder", np.array([2.0, 1.0, 9.0])), ("box", axes)):
+        tracer = bare(Sketch("lamp").solid(solid, tuple(size), (5.0, 0.0, -size[2] / 2), paint))
+        rays = np.random.default_rng(0).uniform([1.0, -0.08, -0.12], [1.0, 0.08, 0.12], (500, 3))
+        hits = tracer.cast(np.zeros(3), rays)
+        assert (hits.face >= 0).mean() > 0.5
+        found = tracer.smooth_normals(hits)[hits.face >= 0]
+        gradient = (hits.points[hits.face >= 0] - [5.0, 0.0, 0.0]) / size**2
+        gradient[:, 2] *= solid == "ball"
+        true = gradient / np.linalg.norm(gradient, axis=1, keepdims=True)
+        if solid == "box":
+            true = hits.normals[hits.face >= 0]
+        np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0)
+        assert np.degrees(np.arccos(np.clip((found * true).sum(axis=1), -1, 1))).max() < 8 * (solid != "box") + 1e-3
+
+
 def test_normals_agree_with_those_of_the_depth() -> None:
     """Cross products of back-projected neighbours, on pixels whose neighbourhood is smooth."""
     height, width = 240, 320
@@ -188,10 +206,13 @@ def test_normals_agree_with_those_of_the_depth() -> None:
         normals = frame.normals[1:-1, 1:-1].astype(np.float64)
         flat = np.stack([frame.normals[1:-1, 2:], frame.normals[1:-1, :-2], frame.normals[:-2, 1:-1]])
         smooth = (window.min(axis=0) > 0) & (np.ptp(window, axis=0) < 0.1) & ((flat * normals).sum(3) > 0.999).all(0)
+        inverse = 1 / np.maximum(window, 0.1)  # linear on a plane: a step of a drawer's or book's thickness is a kink
+        kinks = np.abs([inverse[0] + inverse[1] - 2 * inverse[4], inverse[2] + inverse[3] - 2 * inverse[4]])
+        smooth &= (kinks * window[4] < 2e-3).all(axis=0)
         assert smooth.mean() > 0.4
         angles = np.degrees(np.arccos(np.clip((found * normals).sum(axis=2)[smooth], -1, 1)))
         assert np.median(angles) < 0.5
-        assert np.quantile(angles, 0.95) < 3.0
+        assert np.quantile(angles, 0.95) < 2.0
 
 
 def test_normals_point_to_the_camera() -> None:
@@ -264,7 +285,7 @@ def test_images_are_exposed() -> None:
 
 def test_position_does_not_give_the_depth_away() -> None:
     """The spread between images at a pixel is of the order of the spread within images."""
-    depths = np.stack([np.where(frame.depth > 0, frame.depth, np.nan) for frame in frames()])
+    depths = np.stack([np.where(frame.depth > 0, frame.depth, np.nan)[1:-1, 1:-1] for frame in frames()])
     centred = depths - np.nanmean(depths, axis=0)
     assert np.sqrt(np.nanmean(centred**2)) > 0.75
 
@@ -284,66 +305,6 @@ def test_shadow_band_lies_where_the_projector_does_not_reach() -> None:
     assert band.shape[1] >= 2
     assert not band.any()
     assert (mirrored > 0).mean() > 0.6
-
-
-@pytest.mark.parametrize("name", sorted(CATALOGUE))
-def test_every_piece_is_sound(name: str) -> None:
-    """Parts above the ground, back edge near the wall, sizes of real things, labels known."""
-    for seed in range(4):
-        sketch = build(name, np.random.default_rng(seed))
-        low, high = sketch.bounds()
-        assert np.all(high - low < [3.4, 2.4, 2.6])
-        assert np.all(high - low > 0.003)
-        assert {part.instance for part in sketch.parts} <= set(range(len(sketch.labels)))
-        assert set(sketch.labels) <= set(CLASSES)
-        for support in sketch.supports:
-            assert support.z <= high[2] + 0.01
-        assembly = Assembly()
-        assembly.add(sketch, placed(0.0, 0.0, 0.0, 0.0))
-        corners = assembly.mesh().corners.reshape(-1, 3)
-        assert np.all(corners >= low - 1e-9)
-        assert np.all(corners <= high + 1e-9)
-
-
-def test_pieces_are_registered_once() -> None:
-    with pytest.raises(ValueError, match="two builders are called 'bed'"):
-        piece(CATALOGUE["bed"])
-    with pytest.raises(KeyError):
-        Sketch("bed").instance("spaceship")
-
-
-@pytest.mark.parametrize("name", sorted(ROOMS))
-def test_furniture_does_not_collide(name: str) -> None:
-    """Everything stands within the room, and no two things but chairs in the same place."""
-    for seed in range(3):
-        rng = np.random.default_rng(seed)
-        _, width, depth, furnish = ROOMS[name]
-        room = Room(width[1], depth[1], 2.6, rng)
-        furnish(room)
-        assert len(room.things) >= 4
-        standing = [thing for thing in room.things if thing.low < 0.05 and thing.footprint in room.floor]
-        solid = [thing for thing in standing if thing.sketch.label != "chair"]  # chairs go under tables
-        for number, first in enumerate(solid):
-            x0, y0, x1, y1 = first.footprint
-            assert x0 > -0.05
-            assert y0 > -0.05
-            assert x1 < room.width + 0.05
-            assert y1 < room.depth + 0.05
-            for second in solid[number + 1 :]:
-                u0, v0, u1, v1 = second.footprint
-                inside = min(x1, u1) - max(x0, u0), min(y1, v1) - max(y0, v0)
-                assert min(inside) < 0.02, (first.name, second.name)
-
-
-def test_rooms_are_closed() -> None:
-    """From inside a room every ray hits something."""
-    room = furnished(np.random.default_rng(5))
-    tracer = Tracer(room.assemble().mesh())
-    rays = np.random.default_rng(0).standard_normal((4000, 3))
-    hits = tracer.cast(np.array([room.width / 2, room.depth / 2, room.height - 0.45]), rays)
-    assert (hits.face >= 0).all()
-    assert hits.points[:, 2].min() > -1e-6
-    assert hits.points[:, 2].max() < room.height + 1e-6
 
 
 def test_visibility_is_symmetric_and_right() -> None:
@@ -366,13 +327,29 @@ def test_patterns_stay_between_their_colours(name: str) -> None:
     assert colours.std() > 0.005
 
 
-def test_colour_is_drawn_alike_for_furniture_textile_and_plastic() -> None:
-    """The lightness of what furniture is made of tells nothing about the kind of stuff."""
-    means = {}
-    for stuff in set(STUFF) - {"floor", "wall", "ceiling", "paper"}:
-        rng = np.random.default_rng(0)
-        means[stuff] = np.mean([made_of(stuff, rng).light for _ in range(600)])
-    assert max(means.values()) - min(means.values()) < 0.06
+@pytest.mark.parametrize("stuff", sorted(STUFF))
+def test_materials_keep_to_the_looks_of_their_stuff(stuff: str) -> None:
+    """Every hue, saturation and value is one that some look allows."""
+    rng = np.random.default_rng(0)
+    patterns = {pattern for one in STUFF[stuff] for pattern in one.patterns}
+    for _ in range(60):
+        made = made_of(stuff, rng)
+        hue, saturation, value = colorsys.rgb_to_hsv(*made.light)
+        assert made.pattern in patterns
+        assert any(
+            one.value[0] - 1e-9 <= value <= one.value[1] + 1e-9
+            and one.saturation[0] - 1e-9 <= saturation <= one.saturation[1] + 1e-9
+            and (one.hue[0] - 1e-9 <= hue <= one.hue[1] + 1e-9 or saturation < 1e-9)
+            for one in STUFF[stuff]
+        )
+
+
+def test_looks_are_drawn_by_their_weights() -> None:
+    """Of furniture, wood is seen as often as its weight says, beyond patterns that other looks share."""
+    looks = STUFF["ceramic"]
+    rng = np.random.default_rng(0)
+    white = np.mean([look("ceramic", rng)[0] is looks[0] for _ in range(2000)])
+    assert white == pytest.approx(looks[0].weight / sum(one.weight for one in looks), abs=0.03)
 
 
 def test_unit_solids_are_closed_where_they_should_be() -> None:

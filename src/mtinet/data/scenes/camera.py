@@ -17,15 +17,19 @@ from mtinet.data.scenes.layout import Room
 from mtinet.data.scenes.tracing import Tracer
 
 KINECT = (518.86, 519.47, 325.58, 253.74)  # fx, fy, cx, cy in pixels of a 640 x 480 image
-PROBE = (15, 20)  # rays down and across that judge a pose
-HEIGHT = (1.4, 0.06)  # metres above the floor: mean and spread
-PITCH = (-0.13, 0.045)  # radians upwards: mean and spread
-DISTANCE = (2.8, 0.65)  # wanted median depth: metres, and spread of its logarithm
-TOWARDS = 0.12  # how far the camera tilts towards its target
-CANDIDATES = 36
-ENOUGH = 9  # good ones to choose from
+PROBE = (12, 16)  # rays down and across that judge a pose
+HEIGHT = (1.38, 0.17)  # metres above the floor: mean and spread
+LOWEST, HIGHEST = 0.85, 1.8
+PITCH = (-0.06, 0.1)  # radians upwards from the way to the target: mean and spread
+ROLL = 0.045
+DISTANCE = (2.7, 0.4)  # wanted median depth: metres, and spread of its logarithm
+TOWARDS = 0.4  # how far the camera tilts towards its target
+CANDIDATES = 48
+ENOUGH = 12  # good ones to choose from
 ACCEPTED = -40.0
-BARE = (LABELS["wall"], LABELS["ceiling"])  # nobody takes a picture of these
+MARGIN = 0.25  # metres between camera and walls
+LARGEST = 0.3  # share of the picture that one thing may fill
+USUAL = {LABELS["wall"]: 0.17, LABELS["floor"]: 0.14, LABELS["ceiling"]: 0.03}  # nobody takes a picture of more
 
 
 def intrinsics(height: int, width: int) -> tuple[float, float, float, float]:
@@ -59,20 +63,42 @@ def looking(position: Array, yaw: float, pitch: float, roll: float) -> Camera:
     return Camera(position, np.stack([turned, np.cross(turned, forward), -forward], axis=1))
 
 
-def random_pose(room: Room, rng: Generator) -> Camera:
-    """A pose at standing height looking at one of the room's things, or just into the room."""
-    margin = 0.25
-    position = np.array([rng.uniform(margin, room.width - margin), rng.uniform(margin, room.depth - margin),
-                         np.clip(rng.normal(*HEIGHT), 1.15, 1.7)])  # fmt: skip
-    if room.things and rng.random() < 0.8:
-        target = room.things[rng.integers(len(room.things))].centre
-    else:
-        target = np.array([rng.uniform(0, room.width), rng.uniform(0, room.depth), rng.uniform(0.3, 1.8)])
+@dataclass(frozen=True)
+class Subjects:
+    """What pictures of a room are taken of: middles of its things [N, 3], and where in [0, 1] each one's share ends.
+
+    Large things are looked at more often: pictures are taken of beds and sofas, not of cups.
+    """
+
+    room: Room
+    centres: Array
+    shares: Array
+
+    @classmethod
+    def of(cls, room: Room) -> Subjects:
+        """The subjects of a furnished room."""
+        sizes = np.cumsum([thing.extent for thing in room.things] or [1.0])
+        return cls(room, np.array([thing.centre for thing in room.things]).reshape(-1, 3), sizes / sizes[-1])
+
+    def pick(self, rng: Generator) -> Array:
+        """The middle of a thing, drawn by its size, or a random place in the room."""
+        if not len(self.centres) or rng.random() < 0.12:
+            return np.array([rng.uniform(0, self.room.width), rng.uniform(0, self.room.depth), rng.uniform(0.3, 1.6)])
+        return np.asarray(self.centres[np.searchsorted(self.shares, rng.random())])
+
+
+def random_pose(subjects: Subjects, distance: float, rng: Generator) -> Camera:
+    """A pose that looks at one of the room's things from about `distance` metres, or just into the room."""
+    room, target, away = subjects.room, subjects.pick(rng), distance * rng.uniform(0.7, 1.6)
+    turn = rng.uniform(0, 2 * np.pi)
+    at = target[:2] + away * np.array([np.cos(turn), np.sin(turn)])
+    ground = np.clip(at, MARGIN, np.array([room.width, room.depth]) - MARGIN)
+    position = np.array([*ground, np.clip(rng.normal(*HEIGHT), LOWEST, HIGHEST)])
     offset = target - position
-    yaw = np.arctan2(offset[1], offset[0]) + rng.normal(0, 0.25)
+    yaw = np.arctan2(offset[1], offset[0]) + rng.normal(0, 0.22)
     level = np.arctan2(offset[2], np.hypot(offset[0], offset[1]))
-    pitch = np.clip(TOWARDS * level + rng.normal(*PITCH), -0.5, 0.1)
-    return looking(position, float(yaw), float(pitch), float(rng.normal(0, 0.035)))
+    pitch = np.clip(TOWARDS * level + rng.normal(*PITCH), -0.75, 0.2)
+    return looking(position, float(yaw), float(pitch), float(rng.normal(0, ROLL)))
 
 
 def choose(room: Room, tracer: Tracer, rng: Generator) -> Camera:
@@ -80,10 +106,10 @@ def choose(room: Room, tracer: Tracer, rng: Generator) -> Camera:
 
     Each image has its own wanted distance, so that a set holds close-ups as well as whole halls.
     """
-    best, score, good = random_pose(room, rng), -np.inf, 0
-    distance = np.exp(rng.normal(np.log(DISTANCE[0]), DISTANCE[1]))
+    subjects, distance = Subjects.of(room), float(np.exp(rng.normal(np.log(DISTANCE[0]), DISTANCE[1])))
+    best, score, good = random_pose(subjects, distance, rng), -np.inf, 0
     for _ in range(CANDIDATES):
-        camera = random_pose(room, rng)
+        camera = random_pose(subjects, distance, rng)
         found = merit(tracer, camera, distance) + rng.normal(0, 2.0)
         good += found > ACCEPTED
         if found > score:
@@ -96,16 +122,21 @@ def choose(room: Room, tracer: Tracer, rng: Generator) -> Camera:
 def merit(tracer: Tracer, camera: Camera, distance: float) -> float:
     """How good a picture a pose makes, judged by a few probing rays; below ACCEPTED when it is too close.
 
-    It counts the instances in view, against bare wall, against a median depth other than `distance` (metres)
-    and against standing inside or right before something. The probe has its own fixed size, so that the pose
-    does not depend on the image's.
+    It counts the instances in view, against more bare wall, floor and ceiling than usual, against a thing that
+    fills the picture, against a median depth other than `distance` (metres) and against standing inside or right
+    before something. The probe has its own fixed size, so that the pose does not depend on the image's.
     """
     hits = tracer.cast(camera.position, camera.directions(*PROBE))
     outside = np.mean(hits.face < 0)
-    nearest, middle = np.quantile(hits.depth, [0.04, 0.5])
-    crammed = max(0.0, 0.55 - nearest) + max(0.0, 1.1 - middle) + 2 * outside
+    nearest, middle = np.quantile(hits.depth, [0.05, 0.5])
+    crammed = max(0.0, 0.7 - nearest) + max(0.0, 1.1 - middle) + 2 * outside
     if crammed > 0.02:
         return float(2 * ACCEPTED - 100 * crammed)
-    bare = np.isin(tracer.mesh.labels[hits.instance], BARE).mean()
+    seen = np.bincount(tracer.mesh.labels[hits.instance], minlength=41) / hits.instance.size
+    bare = np.maximum(seen[list(USUAL)] - list(USUAL.values()), 0.0).sum()
+    structure = np.isin(tracer.mesh.labels[hits.instance], list(USUAL))
     off = abs(np.log(middle / distance))
-    return float(min(len(np.unique(hits.instance)), 12) - 22 * bare - 24 * off)
+    counts = np.bincount(hits.instance[~structure])
+    filling = np.maximum(counts.max(initial=0) / hits.instance.size - LARGEST, 0.0)
+    instances = min(int(np.count_nonzero(counts)), 20)
+    return float(0.6 * instances - 50 * bare - 20 * off - 40 * filling)

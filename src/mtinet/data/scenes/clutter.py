@@ -36,7 +36,7 @@ def books_upright(rng: Generator) -> Sketch:
 def carton(rng: Generator) -> Sketch:
     """A cardboard or plastic box, sometimes open."""
     width, depth, height = rng.uniform(0.18, 0.5), rng.uniform(0.15, 0.4), rng.uniform(0.1, 0.38)
-    skin, sketch = made_of("plastic" if rng.random() < 0.5 else "furniture", rng), Sketch("box")
+    skin, sketch = made_of("plastic" if rng.random() < 0.35 else "cardboard", rng), Sketch("box")
     sketch.box((-width / 2, width / 2), (0.0, depth), (0.0, height), skin)
     if rng.random() < 0.35:
         for side in (-1.0, 1.0):
@@ -125,11 +125,11 @@ def appliance(rng: Generator) -> Sketch:
 @piece
 def plant(rng: Generator) -> Sketch:
     """A plant in a pot; scaled by where it stands."""
-    pot, height, green = rng.uniform(0.14, 0.3), rng.uniform(0.25, 0.9), made_of("textile", rng)
+    pot, height, green = rng.uniform(0.14, 0.3), rng.uniform(0.25, 0.9), made_of("leaves", rng)
     sketch = Sketch("otherprop").solid("cone", (pot, pot, -pot), (0.0, pot / 2, pot), made_of("ceramic", rng))
     for _ in range(9):
         turn, tilt = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.9)
-        sketch.solid("ball", (0.07, 0.05, height), (0.0, pot / 2, pot * 0.9), green, turn, tilt)
+        sketch.solid("leaf", (0.07, 0.05, height), (0.0, pot / 2, pot * 0.9), green, turn, tilt)
     return sketch
 
 
@@ -197,7 +197,7 @@ def waste_bin(rng: Generator) -> Sketch:
 @piece
 def floor_mat(rng: Generator) -> Sketch:
     """A rug, carpet or bath mat."""
-    width, depth = rng.uniform(0.8, 2.4), rng.uniform(0.55, 1.6)
+    width, depth = rng.uniform(0.8, 2.4), rng.uniform(0.6, 1.9)
     border, inner = made_of("textile", rng), made_of("textile", rng)
     sketch = Sketch("floor mat").box((-width / 2, width / 2), (0.0, depth), (0.0, 0.008), border)
     return sketch.box((-width / 2 + 0.1, width / 2 - 0.1), (0.1, depth - 0.1), (0.008, 0.011), inner)
@@ -205,31 +205,34 @@ def floor_mat(rng: Generator) -> Sketch:
 
 def limbs(sketch: Sketch, cloth: Material, skin: Material, hip: float, rng: Generator) -> None:
     """Trunk, arms and head of a person whose hips are at height `hip`."""
-    wide = rng.uniform(0.36, 0.48)
-    sketch.solid("ball", (wide, 0.26, 0.68), (0.0, 0.25, hip - 0.08), cloth)
+    wide, sleeve = rng.uniform(0.38, 0.46), skin if rng.random() < 0.4 else cloth
+    sketch.solid("cushion", (wide * 0.82, 0.24, 0.34), (0.0, 0.25, hip - 0.12), cloth)
+    sketch.solid("cushion", (wide, 0.26, 0.46), (0.0, 0.25, hip + 0.08), cloth)
     for side in (-1.0, 1.0):
-        sketch.solid(
-            "ball",
-            (0.11, 0.12, 0.62),
-            (side * wide * 0.52, 0.26, hip - 0.1),
-            cloth,
-            tilt=rng.uniform(-0.2, 0.1),
-        )
-        sketch.solid("ball", (0.09, 0.09, 0.12), (side * wide * 0.52, 0.29, hip - 0.16), skin)
-    sketch.solid("cylinder", (0.1, 0.1, 0.1), (0.0, 0.25, hip + 0.55), skin)
-    sketch.solid("ball", (0.17, 0.2, 0.25), (0.0, 0.26, hip + 0.61), skin)
-    sketch.solid("ball", (0.19, 0.2, 0.17), (0.0, 0.235, hip + 0.72), made_of("textile", rng))
+        swing, x = rng.uniform(-0.35, 0.25), side * (wide / 2 + 0.01)
+        elbow = (x, 0.25 + 0.3 * np.sin(swing), hip + 0.5 - 0.3 * np.cos(swing))
+        bend = swing + rng.uniform(0.1, 0.9)
+        sketch.solid("cushion", (0.12, 0.13, -0.33), (x, 0.25, hip + 0.52), cloth, tilt=swing)
+        sketch.solid("cushion", (0.09, 0.09, -0.27), elbow, sleeve, tilt=bend)
+        hand = (x, elbow[1] + 0.25 * np.sin(bend), elbow[2] - 0.25 * np.cos(bend))
+        sketch.solid("ball", (0.09, 0.09, -0.13), hand, skin, tilt=bend)
+    tone = 0.02 + 0.15 * rng.random() ** 2
+    hair = Material("wood", (tone, tone * 0.75, tone * 0.55), (0.02, 0.015, 0.012), 0.1)
+    sketch.solid("cylinder", (0.11, 0.11, 0.1), (0.0, 0.24, hip + 0.5), skin)
+    sketch.solid("cushion", (0.16, 0.19, 0.23), (0.0, 0.26, hip + 0.57), skin)
+    sketch.solid("ball", (0.19, 0.21, 0.17), (0.0, 0.235, hip + 0.67), hair)
+    if rng.random() < 0.4:
+        sketch.solid("cushion", (0.2, 0.1, 0.3), (0.0, 0.18, hip + 0.5), hair)
 
 
 @piece
 def standing_person(rng: Generator) -> Sketch:
     """A person who stands."""
     sketch, cloth, trousers = Sketch("person"), made_of("textile", rng), made_of("textile", rng)
-    tone = rng.uniform(0.15, 0.75)
-    skin = Material("plain", (tone, tone * 0.7, tone * 0.55), (tone * 0.8, tone * 0.55, tone * 0.4))
+    skin = made_of("skin", rng)
     hip = rng.uniform(0.82, 0.95)
     for side in (-0.1, 0.1):
-        sketch.solid("cone", (0.19, 0.2, -hip), (side, 0.25, hip), trousers)
+        sketch.solid("cone", (0.19, 0.21, -hip), (side, 0.25, hip), trousers)
         sketch.box((side - 0.05, side + 0.05), (0.18, 0.42), (0.0, 0.08), made_of("leather", rng))
     limbs(sketch, cloth, skin, hip, rng)
     return sketch
@@ -239,8 +242,7 @@ def standing_person(rng: Generator) -> Sketch:
 def sitting_person(rng: Generator) -> Sketch:
     """A person who sits on something 0.45 m high whose back is at y = 0."""
     sketch, cloth, trousers = Sketch("person"), made_of("textile", rng), made_of("textile", rng)
-    tone = rng.uniform(0.15, 0.75)
-    skin = Material("plain", (tone, tone * 0.7, tone * 0.55), (tone * 0.8, tone * 0.55, tone * 0.4))
+    skin = made_of("skin", rng)
     for side in (-0.11, 0.11):
         sketch.box((side - 0.075, side + 0.075), (0.2, 0.66), (0.46, 0.6), trousers)
         sketch.solid("cylinder", (0.13, 0.13, 0.52), (side, 0.62, 0.0), trousers)

@@ -5,6 +5,8 @@ Every builder keeps to the object's frame of `geometry`: the back at y = 0, the 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.random import Generator
 
@@ -66,8 +68,12 @@ def bed(rng: Generator) -> Sketch:
         (height - 0.28, height + 0.03),
         cover,
     )
+    if rng.random() < 0.4:  # a blanket folded over the foot
+        foot = length - rng.uniform(0.35, 0.6)
+        sides, over = (-width / 2 - 0.022, width / 2 + 0.022), (foot, length - rng.uniform(0.0, 0.15))
+        sketch.box(sides, over, (height - 0.2, height + 0.045), made_of("textile", rng))
     if rng.random() < 0.3:
-        sketch.box((-width / 2, width / 2), (length + 0.02, length + 0.07), (0.0, height + 0.15), frame)
+        sketch.box((-width / 2, width / 2), (length + 0.03, length + 0.07), (0.0, height + 0.15), frame)
     legs(sketch, width, length, 0.1, 0.07, frame)
     pillows(sketch, 1 if width < 1.25 else int(rng.integers(2, 5)), width, 0.28, height, rng)
     sketch.support((-width / 2 + 0.1, width / 2 - 0.1), (turned + 0.1, length - 0.15), height + 0.03)
@@ -275,17 +281,18 @@ def cupboard(rng: Generator) -> Sketch:
     return chest("cabinet", doors * rng.uniform(0.42, 0.5), 0.45, rng.uniform(0.7, 1.3), (doors, rows), rng)
 
 
-def book_row(sketch: Sketch, x: tuple[float, float], y: float, z: float, room: float, rng: Generator) -> None:
-    """Books standing side by side from x[0] on, their spines at y + depth; one instance."""
-    sketch.instance("books")
-    covers = [made_of("plastic", rng) for _ in range(5)]
+def book_row(sketch: Sketch, x: tuple[float, float], y: float, z: float, room: float, rng: Generator,
+             label: str = "books") -> None:  # fmt: skip
+    """Books standing side by side from x[0] on, their spines at y + depth; one instance of the class `label`."""
+    sketch.instance(label)
+    covers = [replace(made_of("plastic", rng), pattern="spine", period=0.25, shift=(0.0, 0.0)) for _ in range(6)]
     at = x[0]
     height, depth = rng.uniform(0.55, 0.8) * room, rng.uniform(0.14, 0.2)
     while at < x[1] - 0.05:
         thick = rng.uniform(0.02, 0.06)
         tall = height * rng.uniform(0.8, 1.2)
         sketch.box((at, at + thick - 0.002), (y, y + depth * rng.uniform(0.85, 1.0)), (z, z + tall),
-                   covers[rng.integers(5)])  # fmt: skip
+                   covers[rng.integers(6)])  # fmt: skip
         at += thick
     sketch.base()
 
@@ -298,6 +305,7 @@ def open_shelf(label: str, width: float, height: float, levels: int, full: float
         sketch.box((x, x + board), (0.0, depth), (0.0, height), wood)
     sketch.box((-width / 2 + board, width / 2 - board), (0.0, 0.01), (0.03, height), wood)
     gap = (height - 0.08) / levels
+    books = label if rng.random() < 0.65 else "books"  # annotators often leave books to their shelf
     for level in range(levels + 1):
         z = 0.05 + level * gap
         sketch.box((-width / 2 + board, width / 2 - board), (0.01, depth - 0.003), (z, z + board), wood)
@@ -306,7 +314,7 @@ def open_shelf(label: str, width: float, height: float, levels: int, full: float
             sketch.support(inside, (0.03, depth - 0.03), z + board)
         elif rng.random() < full:
             end = inside[1] if rng.random() < 0.6 else rng.uniform(inside[0] + 0.2, inside[1])
-            book_row(sketch, (inside[0], end), 0.06, z + board, gap - board, rng)
+            book_row(sketch, (inside[0], end), 0.06, z + board, gap - board, rng, books)
         else:
             sketch.support(inside, (0.03, depth - 0.03), z + board, gap - board)
     return sketch

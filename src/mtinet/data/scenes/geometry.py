@@ -7,7 +7,7 @@ one matrix per solid makes a room of a thousand solids a handful of array operat
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -121,10 +121,16 @@ def solids() -> dict[str, Solid]:
         "cylinder": cone(20, 1.0),
         "cone": cone(20, 0.55),
         "ball": ball(),
+        "leaf": ball(1),
+        "sack": cushion(3),
         "cushion": cushion(),
         "wave": wave(),
         "wedge": wedge(),
     }
+
+
+ROUND = ("ball", "leaf", "cushion", "sack", "cylinder", "cone")  # solids with smooth surfaces
+SMOOTH = 0.7  # cosine of the greatest angle between faces that meet smoothly
 
 
 @dataclass(frozen=True)
@@ -199,10 +205,17 @@ class Sketch:
         self.supports.append(Support(x, y, z, headroom))
         return self
 
+    def dressed_like(self, other: Sketch, count: int) -> Sketch:
+        """Take over the first `count` materials of `other`, in the order in which they occur."""
+        mine, theirs = ({id(part.material): part.material for part in one.parts} for one in (self, other))
+        exchange = dict(zip(mine, list(theirs.values())[:count], strict=False))
+        self.parts = [replace(part, material=exchange.get(id(part.material), part.material)) for part in self.parts]
+        return self
+
     def bounds(self) -> Array:
         """Axis-parallel bounding box [2, 3] in the object's frame."""
         if self.measured is None or self.measured[0] != len(self.parts):
-            matrices = np.stack([part.matrix for part in self.parts])
+            matrices = np.array([part.matrix for part in self.parts])
             half, up = np.abs(matrices[:, :, :2]).sum(axis=2) / 2, matrices[:, :, 2]
             low = matrices[:, :, 3] - half + np.minimum(up, 0)
             high = matrices[:, :, 3] + half + np.maximum(up, 0)
@@ -225,6 +238,33 @@ class Mesh:
     labels: NDArray[np.uint8]
     material: NDArray[np.int64]
     materials: list[Material]
+
+
+@dataclass(frozen=True)
+class RoundMesh(Mesh):
+    """A mesh whose round solids are shaded smoothly: normals of any length at the corners, and where they count [F].
+
+    corner_normals float32 [R, 3, 3] of the round faces; `first` [F] is each round face's row.
+    """
+
+    corner_normals: NDArray[np.float32]
+    first: NDArray[np.int64]
+    round: NDArray[np.bool_]
+
+
+@cache
+def smooth_normals(name: str) -> Array | None:
+    """Normals [F, 3, 3] at the corners of a solid's faces, averaged over faces that meet smoothly; None: all flat."""
+    if name not in ROUND:
+        return None
+    solid = solids()[name]
+    corners = solid.vertices[solid.faces]
+    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    face = across / np.linalg.norm(across, axis=1, keepdims=True)
+    meet = (solid.faces[:, :, None, None] == solid.faces[None, None]).any(axis=3)  # corner of face, other face
+    near = meet & ((face @ face.T) > SMOOTH)[:, None, :]
+    total = np.einsum("fcg,gi->fci", near.astype(float), across)
+    return np.asarray(total / np.linalg.norm(total, axis=2, keepdims=True))
 
 
 @dataclass
@@ -256,24 +296,37 @@ class Assembly:
             self.materials.append(material)
         return self.known[key]
 
-    def mesh(self) -> Mesh:
+    def mesh(self) -> RoundMesh:
         """All triangles of all objects."""
-        corners, uv, instance, material = [], [], [], []
+        corners, uv, instance, material, smooth = [], [], [], [], []
         for name in self.matrices:
-            solid, matrices = solids()[name], np.stack(self.matrices[name])
+            solid, matrices = solids()[name], np.array(self.matrices[name])
             faces = len(solid.faces)
             points = np.einsum("nij,vj->nvi", matrices[:, :, :3], solid.vertices) + matrices[:, None, :, 3]
             corners.append(points[:, solid.faces].reshape(-1, 3, 3))
             lengths = np.linalg.norm(matrices[:, :, :3], axis=1)
             uv.append((solid.uv * lengths[:, solid.axes][:, :, None, :]).reshape(-1, 3, 2))
+            smooth.append(corner_normals(name, matrices))
             instance.append(np.repeat(self.instances[name], faces))
             material.append(np.repeat(self.material[name], faces))
         points = np.concatenate(corners)
         across = np.cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0])
         normals = across / np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-12)
         numbers = np.array([LABELS[label] for label in self.labels], np.uint8)
-        return Mesh(points, normals, np.concatenate(uv), np.concatenate(instance), numbers,
-                    np.concatenate(material), self.materials)  # fmt: skip
+        is_round = np.concatenate([np.full(len(self.matrices[name]) * len(solids()[name].faces), name in ROUND)
+                                   for name in self.matrices])  # fmt: skip
+        return RoundMesh(points, normals, np.concatenate(uv), np.concatenate(instance), numbers,
+                         np.concatenate(material), self.materials, np.concatenate(smooth),
+                         np.cumsum(is_round) - 1, is_round)  # fmt: skip
+
+
+def corner_normals(name: str, matrices: Array) -> NDArray[np.float32]:
+    """Smooth normals of copies of a solid [copies * faces, 3, 3], none of a flat one; lengths are arbitrary."""
+    unit = smooth_normals(name)
+    if unit is None:
+        return np.zeros((0, 3, 3), np.float32)
+    inverse = np.linalg.inv(matrices[:, :, :3]).astype(np.float32)  # normals turn by its transpose
+    return np.asarray(np.matmul(unit.reshape(1, -1, 3).astype(np.float32), inverse).reshape(-1, 3, 3))
 
 
 def placed(x: float, y: float, z: float, yaw: float) -> Array:

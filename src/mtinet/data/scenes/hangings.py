@@ -44,7 +44,8 @@ def pane(width: float, height: float, rng: Generator) -> Sketch:
     """Glass in a frame with bars; by day it glows with a view, by night it is dark and glossy."""
     sketch = Sketch("window")
     if rng.random() < 0.75:
-        green = (rng.uniform(0.1, 0.4), rng.uniform(0.2, 0.45), rng.uniform(0.08, 0.35))
+        leaf = rng.uniform(0.12, 0.4)
+        green = (leaf * rng.uniform(0.5, 1.0), leaf, leaf * rng.uniform(0.3, 0.8))
         sky = (rng.uniform(0.6, 0.9), rng.uniform(0.7, 0.9), rng.uniform(0.8, 0.95))
         glass = Material(
             "landscape", sky, green, height / 2, glow=rng.uniform(0.5, 1.4), shift=(rng.uniform(0, 30), 0.9)
@@ -100,15 +101,15 @@ def curtain_window(rng: Generator) -> Sketch:
     for side in (-1.0, 1.0):
         sketch.instance("curtain")
         wide = span * share
-        sketch.solid("wave", (wide, 0.09, height + 0.15 + drop), (side * (span - wide) / 2, 0.12, -drop), cloth)
-    return sketch.base().box((-span / 2, span / 2), (0.1, 0.13), (height + 0.16, height + 0.19), metal)
+        sketch.solid("wave", (wide, 0.09, height + 0.15 + drop), (side * (span - wide) / 2, 0.195, -drop), cloth)
+    return sketch.base().box((-span / 2, span / 2), (0.18, 0.21), (height + 0.16, height + 0.19), metal)
 
 
 @piece
 def picture(rng: Generator) -> Sketch:
     """A framed picture or an unframed poster."""
-    width, height = rng.uniform(0.3, 1.2), rng.uniform(0.3, 0.9)
-    art = replace(made_of("print", rng), dark=colour(rng), light=colour(rng))
+    width, height = rng.uniform(0.3, 1.3), rng.uniform(0.3, 1.0)
+    art = made_of("print", rng)
     sketch = Sketch("picture")
     if rng.random() < 0.75:
         bar, mount = made_of("furniture", rng), rng.uniform(0.0, 0.1)
@@ -116,8 +117,28 @@ def picture(rng: Generator) -> Sketch:
         frame(sketch, width, height, rng.uniform(0.02, 0.06), 0.035, bar)
         sketch.box((-width / 2 + 0.01, width / 2 - 0.01), (0.0, 0.012), (0.01, height - 0.01), paper)
         sketch.box((-width / 2 + mount, width / 2 - mount), (0.012, 0.016), (mount, height - mount), art)
-        return sketch
-    return sketch.box((-width / 2, width / 2), (0.0, 0.008), (0.0, height), art)
+        return motif(sketch, width - 2 * mount, (mount, height - mount), 0.016, rng)
+    return motif(
+        sketch.box((-width / 2, width / 2), (0.0, 0.008), (0.0, height), art), width, (0.0, height), 0.008, rng
+    )
+
+
+def motif(sketch: Sketch, width: float, z: tuple[float, float], out: float, rng: Generator) -> Sketch:
+    """What a picture shows: a ground at times, and up to four flat shapes, `out` metres before the wall."""
+    high = z[1] - z[0]
+    if rng.random() < 0.5:
+        top = z[0] + high * rng.uniform(0.2, 0.6)
+        sketch.box((-width / 2, width / 2), (out, out + 0.001), (z[0], top), made_of("print", rng))
+    for _ in range(int(rng.integers(0, 5))):
+        size = min(width, high) * rng.uniform(0.12, 0.5)
+        x, at = rng.uniform(-0.5, 0.5) * (width - size), z[0] + rng.uniform(0, 1) * (high - size)
+        solid = "cylinder" if rng.random() < 0.5 else "box"
+        if solid == "box":
+            sketch.box((x - size / 2, x + size / 2), (out, out + 0.002), (at, at + size), made_of("print", rng))
+        else:
+            place = (x, out, at + size / 2)
+            sketch.solid("cylinder", (size, size, 0.002), place, made_of("print", rng), tilt=-np.pi / 2)
+    return sketch
 
 
 @piece

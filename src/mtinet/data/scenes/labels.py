@@ -33,7 +33,7 @@ def segmentation(instances: NDArray[np.int64], labels: NDArray[np.uint8], rng: G
     skipped |= sizes < instances.size / 9000
     table = np.where(skipped, UNLABELLED, labels)
     found = np.where(instances < 0, UNLABELLED, table[instances])
-    width = max(2, round(instances.shape[0] / 160))
+    width = max(1, round(instances.shape[0] / 130))
     band = cv2.dilate(edges(instances), np.ones((width, width), np.uint8)) > 0
     tolerant = cv2.resize(rng.random((17, 23)), instances.shape[::-1], interpolation=cv2.INTER_LINEAR) < 0.55
     found[band & tolerant] = UNLABELLED

@@ -14,6 +14,8 @@ from mtinet.data.scenes.materials import glowing, made_of
 Rectangle = tuple[float, float, float, float]
 WALLS = 4
 TRIES = 14
+# What is built of one kind of wood in a row, and how many materials it shares: body, handles, then top.
+BUILT_IN = {"counter": 3, "sink_counter": 3, "wall_cabinet": 2, "shop_shelf": 1}
 
 
 def overlap(first: Rectangle, second: Rectangle, gap: float = 0.0) -> bool:
@@ -39,6 +41,13 @@ class Thing:
         x0, y0, x1, y1 = self.footprint
         return np.array([(x0 + x1) / 2, (y0 + y1) / 2, (self.low + self.high) / 2])
 
+    @property
+    def extent(self) -> float:
+        """How large it looks: the root of half the surface of its bounding box, metres."""
+        x0, y0, x1, y1 = self.footprint
+        across, along, up = x1 - x0, y1 - y0, self.high - self.low
+        return float(np.sqrt(across * along + along * up + up * across))
+
 
 @dataclass
 class Light:
@@ -54,13 +63,15 @@ class Room:
     """A rectangular room [0, width] x [0, depth] x [0, height] that is being furnished.
 
     Walls are numbered counter-clockwise from y = 0; `taken` holds the occupied rectangles
-    (along, z, along, z) of each.
+    (along, z, along, z) of each; the stuffs say what walls and floor are made of.
     """
 
     width: float
     depth: float
     height: float
     rng: Generator
+    wall_stuff: str = "wall"
+    floor_stuff: str = "floor"
     things: list[Thing] = field(default_factory=list)
     lights: list[Light] = field(default_factory=list)
     floor: list[Rectangle] = field(default_factory=list)
@@ -119,6 +130,46 @@ class Room:
                 self.taken[number].append(rectangle)
                 return self.keep(thing)
         return None
+
+    def row(self, names: list[str], wall: int, start: float = 0.02, like: tuple[Thing, ...] = ()) -> list[Thing]:
+        """Objects side by side along a wall from `start` metres on, as built-in furniture stands; what fits.
+
+        They match each other and the built-in ones of `like`.
+        """
+        found: list[Thing] = []
+        along = start
+        for name in names:
+            sketch = self.matching(name, [*like, *found])
+            low, high = sketch.bounds()
+            middle, along = along - low[0], along + high[0] - low[0] + 0.005
+            thing = self.thing(name, sketch, self.wall(wall, float(middle), 0.0, 0.015))
+            rectangle = (float(middle + low[0]), 0.0, float(middle + high[0]), high[2])
+            if along > self.length(wall) or not self.free(thing.footprint, 0.0) or not self.wall_free(wall, rectangle):
+                continue
+            self.taken[wall].append(rectangle)
+            found.append(self.keep(thing))
+        return found
+
+    def matching(self, name: str, others: list[Thing]) -> Sketch:
+        """A new object of the wood, top and handles of the built-in ones among `others`."""
+        sketch = build(name, self.rng)
+        like = next((thing.sketch for thing in others if thing.name in BUILT_IN), None)
+        return sketch.dressed_like(like, BUILT_IN[name]) if like is not None and name in BUILT_IN else sketch
+
+    def over(self, thing: Thing, name: str, low: float) -> Thing | None:
+        """Hang an object on the wall over `thing`, which stands at it, its origin `low` metres high or above it."""
+        sketch = self.matching(name, [thing])
+        first, last = sketch.bounds()
+        yaw = float(np.arctan2(thing.place[1, 0], thing.place[0, 0]))
+        number = round(yaw / (np.pi / 2)) % WALLS
+        along, z = float(thing.centre[number % 2]), max(low, thing.high + 0.06 - first[2])
+        half = max(-first[0], last[0])
+        rectangle = (along - half, z + first[2], along + half, z + last[2])
+        inside = along - half > 0.0 and along + half < self.length(number) and z + last[2] < self.height - 0.03
+        if not inside or not self.wall_free(number, rectangle):
+            return None
+        self.taken[number].append(rectangle)
+        return self.keep(self.thing(name, sketch, self.wall(number, along, z, 0.0)), blocks=False)
 
     def hang(self, name: str, low: float, wall: int | None = None, spread: float = 0.1) -> Thing | None:
         """Hang an object on a wall with its origin at about height `low`; None when there is no room."""
@@ -179,9 +230,12 @@ class Room:
         return not any(overlap(box, other, gap) for other in self.taken[number])
 
     def before(self, thing: Thing, name: str, distance: float, turn: float = 0.0, aside: float = 0.0,
-               blocks: bool = True) -> Thing | None:  # fmt: skip
-        """Stand an object `distance` metres before the front of `thing` (below 0: under it), turned."""
-        sketch = build(name, self.rng)
+               blocks: bool = True, sketch: Sketch | None = None) -> Thing | None:  # fmt: skip
+        """Stand an object `distance` metres before the front of `thing` (below 0: under it), turned.
+
+        `sketch` is the object where it is built already.
+        """
+        sketch = sketch or build(name, self.rng)
         (low, high), (first, last) = thing.sketch.bounds(), sketch.bounds()
         away = high[1] + distance + (last[1] - first[1]) / 2
         x, y, _ = thing.place[:, :3] @ np.array([(low[0] + high[0]) / 2 + aside, away, 0.0]) + thing.place[:, 3]
@@ -193,9 +247,9 @@ class Room:
         self.floor = others + ([found.footprint] if found is not None and blocks else [])
         return found
 
-    def beside(self, thing: Thing, name: str, side: int) -> Thing | None:
-        """Stand an object left (-1) or right (1) of `thing`, its back in line with that one's."""
-        sketch = build(name, self.rng)
+    def beside(self, thing: Thing, name: str, side: int, sketch: Sketch | None = None) -> Thing | None:
+        """Stand an object (`sketch`, if built) left (-1) or right (1) of `thing`, its back in line with that one's."""
+        sketch = sketch or build(name, self.rng)
         first, last = thing.sketch.bounds()
         low, high = sketch.bounds()
         x = last[0] + 0.05 - low[0] if side > 0 else first[0] - 0.05 - high[0]
@@ -205,7 +259,8 @@ class Room:
         return self.keep(placed_thing) if self.free(placed_thing.footprint, 0.0) else None
 
     def around(self, table: Thing, name: str, share: float) -> None:
-        """Chairs pushed under a table from all sides, at each possible place with probability `share`."""
+        """Equal chairs pushed under a table from all sides, at each possible place with probability `share`."""
+        sketch = build(name, self.rng)
         low, high = table.sketch.bounds()
         middle = (low + high) / 2
         self.floor.remove(table.footprint)
@@ -222,13 +277,13 @@ class Room:
                 local = middle + np.array([offset * c + out * s, offset * s - out * c, 0.0])
                 x, y, _ = table.place[:, :3] @ local + table.place[:, 3]
                 yaw = float(np.arctan2(table.place[1, 0], table.place[0, 0])) + turn
-                chair = self.stand(name, float(x), float(y), yaw + self.rng.normal(0, 0.12), gap=-0.02)
+                chair = self.settle(name, sketch, float(x), float(y), yaw + self.rng.normal(0, 0.12), -0.02, True)
                 if chair is not None and self.chance(0.06):
                     self.keep(self.thing("sitting_person", build("sitting_person", self.rng), chair.place), False)
         self.floor.append(table.footprint)
 
     def fill(self, thing: Thing, names: tuple[str, ...], crowd: float) -> None:
-        """Set things of the given kinds on the supports of `thing`, about `crowd` per 0.1 square metres."""
+        """Set things of the given kinds on the supports of `thing`, `crowd` times the usual number."""
         for support in thing.sketch.supports:
             self.fill_support(thing, support, names, crowd)
 
@@ -236,7 +291,7 @@ class Room:
         """Set things on one support, each where it neither overhangs nor meets another."""
         used: list[Rectangle] = []
         area = (support.x[1] - support.x[0]) * (support.y[1] - support.y[0])
-        for _ in range(min(8, int(self.rng.poisson(10 * area * crowd)))):
+        for _ in range(min(9, int(self.rng.poisson(16 * area * crowd)))):
             sketch = build(names[self.rng.integers(len(names))], self.rng)
             low, high = sketch.bounds()
             size = high - low
@@ -256,8 +311,8 @@ class Room:
     def shell(self) -> Sketch:
         """Floor, walls with skirting boards, and ceiling."""
         w, d, h, t = self.width, self.depth, self.height, 0.2
-        paint, skirting = made_of("wall", self.rng), made_of("furniture", self.rng)
-        accent = made_of("wall", self.rng) if self.chance(0.3) else paint
+        paint, skirting = made_of(self.wall_stuff, self.rng), made_of("furniture", self.rng)
+        accent = made_of("wall", self.rng) if self.chance(0.2) else paint
         skirting = paint if self.chance(0.2) else skirting
         sketch = Sketch("wall")
         sides = [
@@ -277,12 +332,12 @@ class Room:
         ]
         for x, y in boards:
             sketch.box(x, y, (0.0, 0.09), skirting)
-        sketch.instance("floor").box((-t, w + t), (-t, d + t), (-t, 0.0), made_of("floor", self.rng))
+        sketch.instance("floor").box((-t, w + t), (-t, d + t), (-t, 0.0), made_of(self.floor_stuff, self.rng))
         return sketch.instance("ceiling").box((-t, w + t), (-t, d + t), (h, h + t), made_of("ceiling", self.rng))
 
     def ceiling_light(self, x: float, y: float) -> None:
         """A lamp on the ceiling, lit most of the time, and the light that it sheds."""
-        lit, hang = self.chance(0.85), self.rng.choice([0.0, 0.0, 0.4])
+        lit, hang = self.chance(0.7), self.rng.choice([0.0, 0.0, 0.4])
         skin = glowing(self.rng, 1.5) if lit else made_of("ceramic", self.rng)
         sketch, size = Sketch("lamp"), self.rng.uniform(0.25, 0.5)
         if hang:
@@ -294,7 +349,15 @@ class Room:
         warm = np.array([1.0, self.rng.uniform(0.8, 1.0), self.rng.uniform(0.55, 1.0)])
         if lit:
             position = np.array([x, y, self.height - hang - 0.3])
-            self.lights.append(Light(position, warm * self.rng.uniform(0.6, 1.3), 0.12))
+            self.lights.append(Light(position, warm * self.rng.uniform(0.7, 1.6), 0.12))
+
+    def lamp_lights(self) -> None:
+        """What the lit lamps among the things shed: a warm light just above each shade."""
+        for thing in self.things:
+            glow = max((part.material.glow for part in thing.sketch.parts), default=0.0)
+            if thing.sketch.label == "lamp" and thing.name != "ceiling_light" and glow > 0:
+                position = np.array([*thing.centre[:2], thing.high + 0.12])
+                self.lights.append(Light(position, glow * np.array([0.75, 0.6, 0.42]), 0.08))
 
     def assemble(self) -> Assembly:
         """The room and everything in it, ready to become a mesh."""

@@ -1,13 +1,14 @@
 """Procedural surfaces: patterns as functions of metric texture coordinates, with colours drawn at random.
 
-What a pattern may be depends on what the thing is made of (a floor has planks, tiles or carpet), its colours
-do not depend on the class: nearly every object draws them from the same distribution, so that a pixel's
-colour says little about its label. Colours are linear RGB reflectances in [0, 1].
+Patterns and colours depend on what a thing is made of: wood is brown, painted or stained, porcelain mostly
+white, cloth and print of any colour. Several classes share each stuff, so that a pixel's colour says no more
+about its label than in real rooms (docs/scenes.md). Colours are linear RGB reflectances in [0, 1].
 """
 
 from __future__ import annotations
 
 import colorsys
+from bisect import bisect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -96,7 +97,7 @@ def dots(u: Floats, v: Floats, blur: Floats) -> Floats:
 
 
 def tiles(u: Floats, v: Floats, blur: Floats) -> Floats:
-    return np.asarray(np.maximum(joints(u, v, 0.05, blur), 0.35 * cell_noise(u + 0.5, v + 0.5)), np.float32)
+    return np.asarray(np.maximum(joints(u, v, 0.05, blur), 0.2 * cell_noise(u + 0.5, v + 0.5)), np.float32)
 
 
 def bricks(u: Floats, v: Floats, blur: Floats) -> Floats:
@@ -107,20 +108,41 @@ def bricks(u: Floats, v: Floats, blur: Floats) -> Floats:
 
 
 def wood(u: Floats, v: Floats, blur: Floats) -> Floats:
-    return np.asarray(smooth_noise(u * 0.6, v * 6) * 0.6 + smooth_noise(u * 0.2, v * 1.5) * 0.4, np.float32)
+    """Streaks along u: broad tones, veins, and fine fibres that distance blurs."""
+    fibres = (smooth_noise(u * 0.5, v * 26) - 0.5) / (1 + 25 * blur)
+    veins = smooth_noise(u * 0.22, v * 7)
+    return np.asarray(0.45 * smooth_noise(u * 0.12, v * 1.3) + 0.4 * veins + 0.35 * fibres + 0.05, np.float32)
+
+
+def grain(u: Floats, v: Floats, blur: Floats) -> Floats:
+    """Wood whose fibres stand upright."""
+    return wood(v, u, blur)
 
 
 def planks(u: Floats, v: Floats, blur: Floats) -> Floats:
     row = np.asarray(np.floor(v + 0.5), np.float32)
-    along = np.asarray(u / 7 + cell_noise(row, row * 0), np.float32)
+    along = np.asarray(u / 9 + cell_noise(row, row * 0), np.float32)
     board = cell_noise(along + 0.5, row)
-    grain = smooth_noise(u * 0.5 + board * 20, v * 5)
-    return np.asarray(np.maximum(joints(along, v, 0.05, blur), 0.55 * board + 0.3 * grain), np.float32)
+    fibres = smooth_noise(u * 0.2 + board * 20, v * 4)
+    return np.asarray(np.maximum(joints(along, v, 0.04, blur), 0.4 * board + 0.35 * fibres), np.float32)
 
 
 def fabric(u: Floats, v: Floats, blur: Floats) -> Floats:
     fine = cell_noise(u * 12, v * 12) - 0.5
-    return np.asarray(0.45 + 0.8 * fine / (1 + 12 * blur) + 0.3 * (smooth_noise(u, v) - 0.5), np.float32)
+    return np.asarray(0.4 + 0.8 * fine / (1 + 12 * blur) + 0.15 * (smooth_noise(u * 0.5, v * 0.5) - 0.5), np.float32)
+
+
+def diamonds(u: Floats, v: Floats, blur: Floats) -> Floats:
+    """Woven lozenges within lozenges, as on rugs and quilts."""
+    ring = np.abs(u - np.round(u)) + np.abs(v - np.round(v))
+    return np.asarray(np.clip(0.5 + np.sin(ring * np.float32(6 * np.pi)) / (0.3 + 9 * blur), 0, 1), np.float32)
+
+
+def spine(u: Floats, v: Floats, blur: Floats) -> Floats:
+    """The back of a book that stands on v = 0: two bands and a title."""
+    bands = (np.abs(v - 0.12) < 0.02) | (np.abs(v - 0.82) < 0.03)
+    title = (np.abs(v - 0.5) < 0.2) & (cell_noise(v * 40, v * 0) < 0.55) & (np.abs(u) < 0.05)
+    return np.asarray((bands | title) / (1 + 3 * blur), np.float32)
 
 
 def clouds(u: Floats, v: Floats, blur: Floats) -> Floats:
@@ -142,15 +164,16 @@ def writing(u: Floats, v: Floats, blur: Floats) -> Floats:
 
 def landscape(u: Floats, v: Floats, blur: Floats) -> Floats:
     """The view from a window: sky above a ragged horizon."""
-    horizon = 1.25 + 0.35 * (smooth_noise(u * 1.5, u * 0 + 0.3) - 0.5)
+    horizon = 1.35 + 0.7 * (smooth_noise(u * 1.5, u * 0 + 0.3) - 0.5)
     below = np.clip((horizon - v) * 12, 0, 1)
-    return np.asarray(below * (0.55 + 0.45 * smooth_noise(u * 3, v * 3)), np.float32)
+    leaves = 0.5 * smooth_noise(u * 3, v * 3) + 0.5 * smooth_noise(u * 9, v * 9)
+    return np.asarray(np.clip(below * (0.25 + leaves), 0, 1), np.float32)
 
 
 PATTERNS: dict[str, Pattern] = {
     function.__name__: function
-    for function in (plain, stripes, checks, dots, tiles, bricks, wood, planks, fabric, clouds, shapes,
-                     writing, landscape)
+    for function in (plain, stripes, checks, dots, tiles, bricks, wood, grain, planks, fabric, diamonds, spine,
+                     clouds, shapes, writing, landscape)
 }  # fmt: skip
 
 
@@ -194,49 +217,109 @@ def shade(base: RGB, factor: float) -> RGB:
     return red, green, blue
 
 
-STUFF: dict[str, tuple[tuple[str, ...], tuple[float, float], tuple[float, float]]] = {
-    # what it is made of: patterns to choose from, range of the period in metres, range of the gloss
-    "furniture": (("wood", "wood", "wood", "plain", "plain"), (0.1, 0.3), (0.0, 0.35)),
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Look:
+    """One way in which a stuff looks: patterns to choose from, ranges of hue, saturation and value (HSV)."""
+
+    weight: float
+    patterns: tuple[str, ...]
+    hue: Range
+    saturation: Range
+    value: Range
+    period: Range = (0.15, 0.35)
+    gloss: Range = (0.0, 0.0)
+
+
+ANY, WARM, WOODEN = (0.0, 1.0), (0.03, 0.14), (0.045, 0.09)
+SHINY, POLISHED, SATIN = (0.3, 0.7), (0.1, 0.45), (0.0, 0.25)
+STUFF: dict[str, tuple[Look, ...]] = {
+    "furniture": (
+        Look(5, ("wood", "wood", "grain"), WOODEN, (0.4, 0.75), (0.05, 0.5), (0.15, 0.35), (0.0, 0.35)),
+        Look(2, ("plain", "plain", "wood"), WARM, (0.0, 0.15), (0.5, 0.85), (0.15, 0.35), SATIN),
+        Look(1, ("plain", "wood"), WARM, (0.0, 0.2), (0.02, 0.12), (0.15, 0.35), POLISHED),
+        Look(0.4, ("plain",), ANY, (0.1, 0.6), (0.15, 0.6), (0.15, 0.35), SATIN),
+    ),
     "textile": (
-        ("fabric", "fabric", "stripes", "checks", "dots", "clouds", "plain"),
-        (0.05, 0.2),
-        (0.0, 0.0),
+        Look(3, ("fabric", "fabric", "plain", "clouds"), WARM, (0.05, 0.45), (0.08, 0.75), (0.05, 0.2)),
+        Look(2, ("fabric", "plain"), ANY, (0.0, 0.1), (0.03, 0.85), (0.05, 0.2)),
+        Look(3, ("fabric", "fabric", "plain"), ANY, (0.2, 0.85), (0.06, 0.6), (0.05, 0.2)),
+        Look(3, ("stripes", "checks", "dots", "diamonds", "shapes"), ANY, (0.05, 0.7), (0.1, 0.8), (0.06, 0.3)),
     ),
-    "leather": (("plain", "clouds"), (0.1, 0.3), (0.2, 0.6)),
-    "ceramic": (("plain",), (0.3, 0.6), (0.3, 0.7)),
-    "stone": (("clouds", "plain", "tiles"), (0.15, 0.4), (0.1, 0.5)),
-    "metal": (("plain",), (0.3, 0.6), (0.4, 0.9)),
-    "plastic": (("plain", "plain", "shapes", "writing"), (0.05, 0.2), (0.1, 0.5)),
-    "floor": (("planks", "tiles", "fabric", "clouds", "checks"), (0.12, 0.5), (0.0, 0.35)),
+    "leather": (
+        Look(3, ("clouds", "plain"), WARM, (0.2, 0.6), (0.02, 0.25), (0.1, 0.3), (0.2, 0.6)),
+        Look(1, ("plain",), WARM, (0.05, 0.4), (0.3, 0.75), (0.1, 0.3), (0.15, 0.5)),
+    ),
+    "ceramic": (
+        Look(5, ("plain",), WARM, (0.0, 0.1), (0.6, 0.9), (0.3, 0.6), SHINY),
+        Look(1, ("plain",), ANY, (0.1, 0.7), (0.08, 0.7), (0.3, 0.6), SHINY),
+    ),
+    "stone": (
+        Look(2, ("clouds", "fabric"), WARM, (0.05, 0.35), (0.15, 0.6), (0.06, 0.3), POLISHED),
+        Look(1, ("clouds", "fabric"), ANY, (0.0, 0.15), (0.03, 0.2), (0.05, 0.3), SHINY),
+        Look(1, ("plain", "tiles"), WARM, (0.0, 0.15), (0.5, 0.85), (0.1, 0.3), POLISHED),
+    ),
+    "metal": (Look(1, ("plain",), ANY, (0.0, 0.1), (0.08, 0.75), (0.3, 0.6), (0.4, 0.9)),),
+    "plastic": (
+        Look(3, ("plain", "plain", "writing"), WARM, (0.0, 0.15), (0.02, 0.85), (0.05, 0.2), POLISHED),
+        Look(4, ("plain", "plain", "shapes", "writing"), ANY, (0.3, 0.95), (0.05, 0.7), (0.05, 0.2), POLISHED),
+    ),
+    "cardboard": (Look(1, ("plain", "plain", "writing"), (0.06, 0.1), (0.3, 0.6), (0.2, 0.55), (0.1, 0.3)),),
+    "leaves": (Look(1, ("clouds",), (0.2, 0.38), (0.4, 0.8), (0.06, 0.35), (0.05, 0.2)),),
+    "skin": (Look(1, ("plain",), (0.03, 0.07), (0.3, 0.6), (0.15, 0.75)),),
+    "floor": (
+        Look(3, ("planks",), WOODEN, (0.35, 0.7), (0.1, 0.5), (0.07, 0.14), (0.05, 0.4)),
+        Look(3, ("fabric",), WARM, (0.05, 0.35), (0.15, 0.55), (0.1, 0.3)),
+        Look(1, ("fabric",), ANY, (0.0, 0.3), (0.08, 0.4), (0.1, 0.3)),
+    ),
+    "tiled floor": (
+        Look(3, ("tiles",), WARM, (0.05, 0.4), (0.25, 0.7), (0.2, 0.45), POLISHED),
+        Look(1, ("checks", "diamonds"), WARM, (0.0, 0.2), (0.3, 0.7), (0.3, 0.6), POLISHED),
+        Look(1, ("planks",), WOODEN, (0.35, 0.7), (0.1, 0.5), (0.07, 0.14), POLISHED),
+    ),
     "wall": (
-        ("plain", "plain", "plain", "plain", "plain", "stripes", "bricks", "tiles"),
-        (0.15, 0.5),
-        (0.0, 0.1),
+        Look(6, ("plain",), WARM, (0.02, 0.15), (0.5, 0.85)),
+        Look(3, ("plain",), (0.06, 0.15), (0.15, 0.45), (0.4, 0.8)),
+        Look(1.2, ("plain",), ANY, (0.06, 0.25), (0.3, 0.75)),
+        Look(0.5, ("stripes", "diamonds", "bricks"), WARM, (0.05, 0.4), (0.35, 0.75), (0.15, 0.4)),
     ),
-    "ceiling": (("plain", "plain", "tiles", "planks"), (0.4, 0.7), (0.0, 0.0)),
-    "print": (("shapes",), (0.1, 0.4), (0.0, 0.3)),
-    "paper": (("writing", "writing", "plain"), (0.03, 0.06), (0.0, 0.1)),
+    "tiled wall": (Look(1, ("tiles",), WARM, (0.0, 0.2), (0.55, 0.85), (0.1, 0.25), POLISHED),),
+    "ceiling": (Look(1, ("plain", "plain", "tiles"), WARM, (0.0, 0.12), (0.65, 0.9), (0.5, 0.7)),),
+    "print": (
+        Look(1, ("shapes", "shapes", "clouds", "landscape"), ANY, (0.1, 0.9), (0.1, 0.9), (0.08, 0.35), (0.0, 0.3)),
+    ),
+    "paper": (Look(1, ("writing", "writing", "plain"), WARM, (0.0, 0.12), (0.6, 0.95), (0.03, 0.06)),),
 }
-LIGHTNESS: dict[str, RGB] = {
-    # these keep their usual range of lightness and saturation (lowest, highest, vivid); all else shares one
-    "floor": (0.18, 0.5, 0.5),
-    "wall": (0.45, 0.8, 0.35),
-    "ceiling": (0.7, 0.95, 0.12),
-    "paper": (0.35, 0.95, 0.4),
-}
+TONE_IN_TONE = ("wood", "grain", "planks", "tiles", "bricks", "plain", "clouds", "fabric")
+
+
+@cache
+def thresholds(stuff: str) -> list[float]:
+    """Where in [0, 1] the share of one look ends and that of the next begins."""
+    weights = np.cumsum([one.weight for one in STUFF[stuff]])
+    return [float(end) for end in weights[:-1] / weights[-1]]
+
+
+def look(stuff: str, rng: Generator) -> tuple[Look, RGB]:
+    """One of the looks of a stuff and its main colour; light values are drawn evenly by their logarithm."""
+    chosen = STUFF[stuff][bisect(thresholds(stuff), rng.random())]
+    low, high = chosen.value
+    value = low * (high / low) ** rng.random()
+    red, green, blue = colorsys.hsv_to_rgb(rng.uniform(*chosen.hue) % 1.0, rng.uniform(*chosen.saturation), value)
+    return chosen, (float(red), float(green), float(blue))
 
 
 def made_of(stuff: str, rng: Generator, contrast: float | None = None) -> Material:
-    """A random material of the given kind: an entry of STUFF."""
-    patterns, periods, glosses = STUFF[stuff]
-    pattern = patterns[rng.integers(len(patterns))]
-    base = colour(rng, *LIGHTNESS.get(stuff, (0.06, 0.85, 0.75)))
-    mild = pattern in ("wood", "planks", "tiles", "bricks", "plain", "clouds", "fabric") or stuff == "wall"
-    factor = rng.uniform(0.4, 0.8) if mild else rng.uniform(0.1, 0.6)
-    other = shade(base, contrast if contrast is not None else factor)
-    if not mild and rng.random() < 0.5:
-        other = colour(rng)
-    return Material(pattern, base, other, rng.uniform(*periods), gloss=rng.uniform(*glosses),
+    """A random material of the given kind: an entry of STUFF. `contrast` sets how dark its dark colour is."""
+    chosen, base = look(stuff, rng)
+    pattern = chosen.patterns[rng.integers(len(chosen.patterns))]
+    mild = pattern in TONE_IN_TONE or "wall" in stuff
+    other = shade(base, contrast if contrast is not None else rng.uniform(0.45, 0.8) if mild else rng.uniform(0.1, 0.6))
+    if not mild and rng.random() < 0.6:
+        other = look(stuff, rng)[1]
+    return Material(pattern, base, other, rng.uniform(*chosen.period), gloss=rng.uniform(*chosen.gloss),
                     shift=(rng.uniform(0, 30), rng.uniform(0, 30)))  # fmt: skip
 
 

@@ -50,7 +50,17 @@ def render(seed: int, index: int, height: int, width: int) -> Frame:
     room = rooms.furnished(layout)
     tracer = Tracer(room.assemble().mesh())
     camera = choose(room, tracer, pose)
-    return capture(tracer, camera, room.lights, (height, width), light, film, annotator, kinect)
+    frame = capture(tracer, camera, room.lights, (height, width), light, film, annotator, kinect)
+    return framed(frame)
+
+
+def framed(frame: Frame) -> Frame:
+    """The frame with NYUD-v2's white border, where nothing is labelled or measured."""
+    border = sensor.bordered(frame.segmentation.shape)
+    frame.image[border] = 255
+    for labels_of in (frame.segmentation, frame.depth, frame.normals, frame.edge):
+        labels_of[border] = 0
+    return frame
 
 
 def capture(tracer: Tracer, camera: Camera, lights: list[Light], shape: tuple[int, int], light: Generator,
@@ -63,7 +73,7 @@ def capture(tracer: Tracer, camera: Camera, lights: list[Light], shape: tuple[in
     lost = sensor.dropouts(tracer, hits, camera, directions, colours, shape, kinect)
     instances = hits.instance.reshape(shape)
     return Frame(
-        image=sensor.photograph(colours.reshape(*shape, 3), film),
+        image=sensor.photograph(colours.reshape(*shape, 3), film, sensor.INDOORS, sensor.outlines(hits, shape)),
         segmentation=labels.segmentation(instances, tracer.mesh.labels, annotator),
         depth=np.where(lost, 0.0, hits.depth).astype(np.float32).reshape(shape),
         normals=(hits.normals @ camera.rotation).astype(np.float32).reshape(*shape, 3),

@@ -18,8 +18,12 @@ from mtinet.data.scenes.tracing import Hits, Tracer
 Floats = NDArray[np.float32]
 OFFSET = 2e-3  # metres that secondary rays start above their surface
 REACH = 0.7  # metres within which surfaces occlude each other's ambient light
-FILL = (0.9, 1.5)  # power of the lamp near the camera
+FILL = (0.5, 1.1)  # power of the light that falls in from behind the camera where no lamp is lit
+LAMPS = 3  # at most
+DIM = 0.4  # share of the brightest lamp's power below which a third one is left out
+AMBIENT = (0.07, 0.2)
 DIRECTIONS = 4  # rays per ambient sample
+GROUPS = 4  # of surfaces that are smoothed apart
 TILE = 4  # neighbouring pixels share their samples in tiles of TILE x TILE, which a box filter then averages
 
 
@@ -51,27 +55,59 @@ class Illumination:
 
 
 def illumination(lights: list[Light], camera: Array, rng: Generator) -> Illumination:
-    """At most three lamps, a weak one near the camera, and ambient light of random strength and tint."""
-    chosen = lights if len(lights) <= 3 else [lights[i] for i in rng.permutation(len(lights))[:3]]
-    fill = Light(camera + rng.normal(0, 0.25, 3), np.full(3, rng.uniform(*FILL)), 0.0)
+    """The LAMPS strongest lamps, or one behind the camera, and ambient light of random strength and tint."""
+    chosen = sorted(lights, key=lambda light: -light.power.sum())[:LAMPS]
+    chosen = [light for i, light in enumerate(chosen) if i < 2 or light.power.sum() > DIM * chosen[0].power.sum()]
+    if not chosen:
+        behind = camera + np.array([*rng.normal(0, 0.9, 2), rng.uniform(0.3, 0.6)])
+        chosen = [Light(behind, np.full(3, rng.uniform(*FILL)), 0.1)]
     tint = 1 + 0.12 * rng.standard_normal(3)
-    return Illumination([*chosen, fill], rng.uniform(0.08, 0.22) * np.clip(tint, 0.6, 1.4))
+    return Illumination(chosen, rng.uniform(*AMBIENT) * np.clip(tint, 0.6, 1.4))
 
 
-def lamp_light(tracer: Tracer, hits: Hits, light: Light, shape: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Irradiance [N, 1] of one lamp of unit power, shadows softened, and unit directions to it [N, 3]."""
-    normals = hits.normals.astype(np.float32)
-    start = hits.points.astype(np.float32) + np.float32(OFFSET) * normals
+def surfaces(hits: Hits) -> NDArray[np.int64]:
+    """A number for each point's instance and the direction of its surface [N]."""
+    facing = (np.round(hits.normals) @ np.array([1.0, 3.0, 9.0])).astype(np.int64)
+    return np.asarray(hits.instance * 101 + facing)
+
+
+class Smoothing:
+    """Averages samples over a tile's pixels without mixing most neighbouring surfaces, lest light leaks at edges.
+
+    Surfaces are dealt out to a few groups at random; each group's pixels are averaged among themselves.
+    """
+
+    def __init__(self, hits: Hits, shape: tuple[int, int]) -> None:
+        group = ((surfaces(hits) * 2654435761) >> 7).reshape(shape) % GROUPS
+        self.masks = [(group == number).astype(np.float32) for number in range(GROUPS)]
+        self.shares = [cv2.blur(mask, (TILE, TILE)) for mask in self.masks]
+
+    def __call__(self, values: Floats) -> Floats:
+        """Smoothed values [N]."""
+        grid = values.reshape(self.masks[0].shape)
+        total = np.zeros_like(grid)
+        for mask, share in zip(self.masks, self.shares, strict=True):
+            total += mask * cv2.blur(grid * mask, (TILE, TILE)) / np.maximum(share, np.float32(1e-3))
+        return np.asarray(total.ravel(), np.float32)
+
+
+def lamp_light(tracer: Tracer, hits: Hits, facing: Floats, light: Light, shape: tuple[int, int],
+               smooth: Smoothing | None) -> tuple[Floats, Floats]:  # fmt: skip
+    """Irradiance [N, 1] of one lamp of unit power, shadows softened, and unit directions to it [N, 3].
+
+    `facing` [N, 3] are the normals that shade, smooth where surfaces are round.
+    """
+    start = (hits.points + OFFSET * hits.normals).astype(np.float32)
     to_light = light.position.astype(np.float32) - start
     square = np.einsum("ij,ij->i", to_light, to_light)
     to_light /= np.sqrt(np.maximum(square, 1e-6))[:, None]
-    cosine = np.maximum(np.einsum("ij,ij->i", to_light, normals), 0)
+    cosine = np.maximum(np.einsum("ij,ij->i", to_light, facing), 0)
     lit = np.ones(len(cosine), np.float32)
     if light.radius:
-        facing = np.flatnonzero(cosine > 0)
-        target = (light.position + light.radius * samples(shape)[facing]).astype(np.float32)
-        lit[facing] = tracer.visible(start[facing], target)
-        lit = np.asarray(cv2.blur(lit.reshape(shape), (TILE, TILE)).ravel(), np.float32)
+        towards = np.flatnonzero(cosine > 0)
+        target = (light.position + light.radius * samples(shape)[towards]).astype(np.float32)
+        lit[towards] = tracer.visible(start[towards], target)
+        lit = lit if smooth is None else smooth(lit)
     return np.asarray((cosine * lit / (0.6 + 0.35 * square))[:, None], np.float32), to_light
 
 
@@ -101,12 +137,13 @@ def radiance(tracer: Tracer, hits: Hits, directions: Array, light: Illumination,
     colour = albedo(materials, number, tracer.texture(hits), footprint)
     access = np.ones(len(gloss), np.float32) if reflected else ambient_access(tracer, hits, shape)
     from_above = (0.8 + 0.2 * hits.normals[:, 2]).astype(np.float32)
-    sight, facing = view.astype(np.float32), hits.normals.astype(np.float32)
+    sight, facing = view.astype(np.float32), tracer.smooth_normals(hits).astype(np.float32)
     total = colour * (access * from_above)[:, None] * light.ambient.astype(np.float32)
+    smooth = None if reflected else Smoothing(hits, shape)
     for lamp in light.lights:
         if reflected:
             lamp = Light(lamp.position, lamp.power, 0.0)
-        strength, to_lamp = lamp_light(tracer, hits, lamp, shape)
+        strength, to_lamp = lamp_light(tracer, hits, facing, lamp, shape, smooth)
         power = lamp.power.astype(np.float32)
         total += colour * strength * power
         total += highlights(sight, to_lamp, facing, gloss)[:, None] * np.minimum(strength * 8, 1) * power

@@ -10,7 +10,7 @@ from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 
-from mtinet.data.scenes.geometry import Array, Mesh
+from mtinet.data.scenes.geometry import Array, Mesh, RoundMesh
 
 FREE = -1  # what Embree's occlusion query answers for a ray that meets nothing
 
@@ -65,6 +65,24 @@ class Tracer:
         second, third = hits.weights[:, :1], hits.weights[:, 1:]
         uv = corners[:, 0] * (1 - second - third) + corners[:, 1] * second + corners[:, 2] * third
         return np.asarray(uv, np.float32)
+
+    def smooth_normals(self, hits: Hits) -> Array:
+        """Unit normals [N, 3] of the round surfaces that faces stand for, never facing away from the viewer.
+
+        The faces' own normals where these are flat.
+        """
+        mesh, normals = self.mesh, hits.normals.copy()
+        if not isinstance(mesh, RoundMesh):
+            return normals
+        chosen = np.flatnonzero(mesh.round[hits.face] & (hits.face >= 0))
+        corners, weights = mesh.corner_normals[mesh.first[hits.face[chosen]]].astype(float), hits.weights[chosen]
+        corners /= np.linalg.norm(corners, axis=2, keepdims=True)
+        found = corners[:, 0] * (1 - weights.sum(axis=1))[:, None]
+        found = found + corners[:, 1] * weights[:, :1] + corners[:, 2] * weights[:, 1:]
+        found *= np.sign(np.einsum("ij,ij->i", found, normals[chosen]))[:, None]
+        length = np.linalg.norm(found, axis=1, keepdims=True)
+        normals[chosen] = np.where(length > 1e-6, found / np.maximum(length, 1e-6), normals[chosen])
+        return normals
 
     def visible(self, points: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.bool_]:
         """Whether nothing stands between points [N, 3] and targets ([3] or [N, 3])."""
