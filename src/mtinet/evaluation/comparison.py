@@ -13,6 +13,7 @@ from mtinet.metrics.delta_m import delta_m
 from mtinet.tasks import task
 
 Metrics = dict[str, dict[str, float | None]]
+SINGLE = ("single_task", "single_task_dlv3")  # one task each; on the dilated backbones a group of its own
 KINDS = {"metrics": "tasks", "auxiliary_metrics": "auxiliary", "initial": "initial"}
 
 
@@ -85,7 +86,7 @@ def baseline_of(experiment: Experiment, declared: Mapping[str, tuple[str, Experi
             (
                 other
                 for other, (method, candidate) in declared.items()
-                if method == "single_task" and candidate.backbone == experiment.backbone and candidate.tasks == [name]
+                if method in SINGLE and candidate.backbone == experiment.backbone and candidate.tasks == [name]
             ),
             None,
         )
