@@ -7,6 +7,8 @@ dependencies are read off the imports.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mtinet import paths
 from mtinet.tasks import registry
 from pipeline.dependencies import (
@@ -17,6 +19,7 @@ from pipeline.dependencies import (
     declared,
     exact_folders,
     folders_of,
+    has_resources,
     layout_module,
     layouts,
     loss_modules,
@@ -226,16 +229,21 @@ def compare(dataset: str, name: str) -> Rule:
     return Rule(
         "compare",
         dataset,
-        inputs=folders_of(paths.metrics_folder(STUDY, dataset), dataset, name),
+        inputs=(
+            *folders_of(paths.metrics_folder(STUDY, dataset), dataset, name),
+            *folders_of(paths.statistics_folder(STUDY, dataset), dataset, name),
+        ),
         outputs=(out(paths.comparison(STUDY, name), git=True, metric=True),),
         params=(
             *study_params(dataset),
             "seeds",
             *shown_experiments(dataset, name),
             f"pipeline/tables.yaml:{name}",
+            *metric_params(dataset),
+            *(f"teachers.{dataset}.{task}.kind" for task in taught(dataset)),
             *task_entries(dataset),
         ),
-        code=code_of("compare"),
+        code=code_of("compare", *metric_modules(dataset)),
         arguments=(f"--name {name}",),
         table=name,
     )
@@ -256,12 +264,41 @@ def track(dataset: str) -> Rule:
     )
 
 
+def resources(dataset: str, name: str) -> Rule:
+    """Networks are counted at the paper's size whatever the study's: their counts rest on no run."""
+    keys = shown_experiments(dataset, name)
+    methods = dict.fromkeys(key.split(".")[2] for key in keys)
+    return Rule(
+        "resources",
+        dataset,
+        inputs=(paths.checked(STUDY, dataset),),
+        outputs=(out(paths.resources(STUDY, name), git=True),),
+        params=(
+            *study_params(dataset),
+            f"scales.paper.{dataset}.input",
+            f"datasets.{dataset}.tasks",
+            *keys,
+            f"pipeline/tables.yaml:{name}",
+            *task_entries(dataset),
+        ),
+        code=code_of("resources", *BACKBONES, *(f"src/mtinet/models/{method}.py" for method in methods)),
+        arguments=(f"--name {name}",),
+        table=name,
+    )
+
+
+def resources_of(dataset: str, name: str) -> tuple[Path, ...]:
+    """The counts that a table reads, where it shows any."""
+    return (paths.resources(STUDY, name),) if has_resources(layouts(dataset)[name]) else ()
+
+
 def table(dataset: str, name: str) -> Rule:
     return Rule(
         "table",
         dataset,
         inputs=(
             paths.comparison(STUDY, name),
+            *resources_of(dataset, name),
             paths.blind(STUDY, dataset),
             *folders_of(paths.manifests_folder(STUDY, dataset), dataset, name),
         ),
@@ -310,6 +347,7 @@ def report(dataset: str) -> Rule:
             *(paths.table(STUDY, name, suffix) for name in names for suffix in ("md", "csv", "tex")),
             *(paths.figure(STUDY, f"{dataset}-{name}", suffix) for name in FIGURES for suffix in ("png", "svg")),
             *(paths.comparison(STUDY, name) for name in names),
+            *(path for name in names for path in resources_of(dataset, name)),
             paths.blind(STUDY, dataset),
             paths.manifests_folder(STUDY, dataset),
         ),
@@ -338,6 +376,7 @@ def rules() -> list[Rule]:
         for method in methods:
             result += [train(name, method), evaluate(name, method)]
         for table_name in layouts(name):
+            result += [resources(name, table_name)] if resources_of(name, table_name) else []
             result += [compare(name, table_name), table(name, table_name)]
         result += [track(name)]
         result += [figure(name), report(name)] if layouts(name) else []

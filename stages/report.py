@@ -16,11 +16,11 @@ def rendered(params: Params, dataset: str) -> str:
     conditions = sources.conditions(params, dataset, names)
     blind = files.read_json(paths.blind(study, dataset))
     published = layouts.load_published()
-    built = [
-        tables.build(layout, files.read_json(paths.comparison(study, layout.name)), blind, published, conditions)
-        for layout in layouts.load_layouts().values()
-        if layout.dataset == dataset
-    ]
+    built = []
+    for layout in (layout for layout in layouts.load_layouts().values() if layout.dataset == dataset):
+        comparison = files.read_json(paths.comparison(study, layout.name))
+        costs = files.read_json(paths.resources(study, layout.name)) if layout.has_resources else None
+        built.append(tables.build(layout, comparison, blind, published, conditions, costs))
     pictures = [
         Picture.of(paths.figure(study, f"{dataset}-curves", "svg"), "Learning curves", "Training losses of every run."),
         Picture.of(

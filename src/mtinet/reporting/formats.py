@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from csv import writer
 
+from mtinet.reporting.cells import Cell
 from mtinet.reporting.layouts import Column
-from mtinet.reporting.tables import Cell, Row, Table
+from mtinet.reporting.tables import Row, Table
 
 KINDS = ("measured", "printed", "difference")
 # The order matters: a backslash must be replaced before replacements bring in more of them.
@@ -15,7 +17,7 @@ LATEX = {
     "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}",
     "↑": r"$\uparrow$", "↓": r"$\downarrow$", "Δm": r"$\Delta_m$", "Δ": r"$\Delta$", "δ": r"$\delta$",
-    "±": r"$\pm$", "×": r"$\times$", "–": "--",
+    "≈": r"$\approx$", "±": r"$\pm$", "×": r"$\times$", "–": "--",
 }  # fmt: skip
 
 
@@ -44,38 +46,42 @@ def markdown_text(text: str) -> str:
 
 
 def markdown_cell(cell: Cell) -> str:
-    """A number, bold when it is the best."""
-    return f"**{cell.full}**" if cell.bold else cell.full
+    """A number, bold when it is the best, with its interval."""
+    return " ".join(part for part in (f"**{cell.full}**" if cell.bold else cell.full, cell.range) if part)
 
 
 def csv(table: Table) -> str:
     """The table as CSV: a comment line with the conditions, a header, then numbers in the units shown.
 
-    A missing number is NA, a cell with nothing to show is empty. Spreads over seeds have columns of their
-    own where any row has one. Notes stand as comment lines at the end.
+    A missing number is NA, a cell with nothing to show is empty. Spreads over seeds and the ends of intervals have
+    columns of their own where any row has one, and so has 1 for a number that is not clear of the single-task
+    run. Notes stand as comment lines at the end.
     """
-    spread = [
-        any(cell.spread for cell in cells)
-        for cells in zip(*(row.measured for row in table.rows), strict=True)
-    ]
+    extras = [extra_fields(cells) for cells in zip(*(row.measured for row in table.rows), strict=True)]
     names = ["method", "steps"]
-    for column, wide in zip(table.columns, spread, strict=True):
-        path = f"{column.task}.{column.metric}" if column.task else column.metric
-        names += [f"{path} {kind}" for kind in (*KINDS, *(("std",) if wide else ()))]
+    for column, extra in zip(table.columns, extras, strict=True):
+        names += [f"{column.path} {kind}" for kind in (*KINDS, *extra)]
     text = io.StringIO()
     rows = writer(text, lineterminator="\n")
     rows.writerow(names)
-    rows.writerows(csv_row(row, spread) for row in table.rows)
+    rows.writerows(csv_row(row, extras) for row in table.rows)
     return f"# {table.line}\n{text.getvalue()}" + "".join(f"# {note}\n" for note in table.notes)
 
 
-def csv_row(row: Row, spread: list[bool]) -> list[str]:
+def extra_fields(cells: Iterable[Cell]) -> list[str]:
+    """The fields that a measured column has beside its number."""
+    shown = list(cells)
+    spread, interval = any(cell.spread for cell in shown), any(cell.interval for cell in shown)
+    return [*(["std"] if spread else []), *(["low", "high", "unclear"] if interval else [])]
+
+
+def csv_row(row: Row, extras: list[list[str]]) -> list[str]:
     """One row's fields."""
     fields = [row.label, csv_cell(row.steps)]
-    for wide, *triple in zip(spread, row.measured, row.printed, row.difference, strict=True):
-        fields += [csv_cell(cell) for cell in triple]
-        if wide:
-            fields.append(triple[0].spread)
+    for extra, *triple in zip(extras, row.measured, row.printed, row.difference, strict=True):
+        low, high = triple[0].interval or ("", "")
+        values = {"std": triple[0].spread, "low": low, "high": high, "unclear": "1" if triple[0].unclear else ""}
+        fields += [*(csv_cell(cell) for cell in triple), *(values[name] for name in extra)]
     return fields
 
 
@@ -93,6 +99,10 @@ def latex(table: Table) -> str:
         if index and row.kind != table.rows[index - 1].kind:
             body.append(r"\midrule")
         body.append(" & ".join([escape(row.label), *map(latex_cell, row.cells)]) + r" \\")
+        if any(cell.interval for cell in row.cells):
+            body.append(
+                " & ".join(["", *(rf"{{\tiny {cell.range}}}" if cell.range else "" for cell in row.cells)]) + r" \\"
+            )
     return "\n".join([
         f"% {table.line}",
         r"\begin{table}", r"\centering", r"\scriptsize", r"\setlength{\tabcolsep}{2pt}",
@@ -114,7 +124,7 @@ def latex_cell(cell: Cell) -> str:
     """A number in mathematics (for its minus sign), text otherwise."""
     if cell.value is None:
         return escape(cell.text)
-    text = cell.full.replace("±", r"\pm")
+    text = cell.full.replace("±", r"\pm").replace("≈", r"\approx").replace("%", r"\%")
     return rf"$\mathbf{{{text}}}$" if cell.bold else f"${text}$"
 
 

@@ -13,8 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from mtinet.reporting import formats
+from mtinet.reporting.cells import GAP
 from mtinet.reporting.conditions import Conditions
-from mtinet.reporting.tables import GAP, Table
+from mtinet.reporting.tables import Table
 
 HERE = Path(__file__).parent
 TYPES = {".png": "image/png", ".svg": "image/svg+xml"}

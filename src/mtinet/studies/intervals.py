@@ -22,6 +22,11 @@ from mtinet import metrics
 from mtinet.errors import UserError
 from mtinet.metrics.delta_m import delta_m
 
+# The modules whose metrics are functions of sums over the set, but for those named: these go image by image and
+# have no interval here (the mean of every image's own rmse, the F at every image's own threshold).
+OF_SUMS: dict[str, tuple[str, ...]] = {
+    "segmentation": (), "normals": (), "depth": ("rmse_per_image",), "edge_detection": ("oisF",), "edge_loss": (),
+}  # fmt: skip
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 
@@ -32,7 +37,9 @@ def resamples(images: int, replicates: int, seed: int) -> NDArray[np.int32]:
     return generator.integers(0, images, (replicates, images), dtype=np.int32)
 
 
-def replicated(name: str, runs: Sequence[Floats], draws: NDArray[np.int32]) -> dict[str, Floats]:
+def replicated(
+    name: str, runs: Sequence[Floats], draws: NDArray[np.int32], settings: metrics.Settings | None = None
+) -> dict[str, Floats]:
     """Every metric of task `name` in every replicate, [replicates], averaged over the runs (seeds).
 
     runs: per-image statistics [images, ...], one array per seed. NaN where a run's metric is not defined.
@@ -45,10 +52,24 @@ def replicated(name: str, runs: Sequence[Floats], draws: NDArray[np.int32]) -> d
                 f"intervals of '{name}': found statistics of {len(statistics)} images, expected {images} as in"
                 " the other runs; evaluate all runs on the same split"
             )
-    found = [[metrics.summarize(name, statistics[draw]) for draw in draws] for statistics in runs]
-    return {
-        key: np.array([[row[key] for row in rows] for rows in found], np.float64).mean(axis=0) for key in found[0][0]
-    }
+    found = [one_run(name, statistics, draws, settings) for statistics in runs]
+    return {key: np.array([row[key] for row in found]).mean(axis=0) for key in found[0]}
+
+
+def one_run(
+    name: str, statistics: Floats, draws: NDArray[np.int32], settings: metrics.Settings | None
+) -> dict[str, Floats]:
+    """Every metric of one run in every replicate: one matrix product where the metric is one of the set's sums."""
+    module = metrics.module(name).__name__.rpartition(".")[2]
+    if module in OF_SUMS:
+        counts = np.stack([np.bincount(draw, minlength=draws.shape[1]) for draw in draws]).astype(np.float64)
+        sums = np.tensordot(counts, statistics, axes=1)
+        rows = [metrics.summarize(name, total[None], settings) for total in sums]
+        keys = [key for key in rows[0] if key not in OF_SUMS[module]]
+    else:
+        rows = [metrics.summarize(name, statistics[draw], settings) for draw in draws]
+        keys = list(rows[0])
+    return {key: np.array([row[key] for row in rows], np.float64) for key in keys}
 
 
 def delta_m_replicated(figures: Mapping[str, Floats], baselines: Mapping[str, Floats]) -> Floats:
