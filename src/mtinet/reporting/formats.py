@@ -11,6 +11,7 @@ from mtinet.reporting.layouts import Column
 from mtinet.reporting.tables import Row, Table
 
 KINDS = ("measured", "printed", "difference")
+PER_PAGE = 3  # metrics
 # The order matters: a backslash must be replaced before replacements bring in more of them.
 LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#",
@@ -91,33 +92,51 @@ def csv_cell(cell: Cell) -> str:
 
 
 def latex(table: Table) -> str:
-    """The table for `\\usepackage{booktabs}`; conditions in the first line, a comment, and in the caption."""
-    groups = [r"\multicolumn{3}{c}{" + escape(heading(column)) + "}" for column in table.columns]
-    rules = [rf"\cmidrule(lr){{{3 + 3 * i}-{5 + 3 * i}}}" for i in range(len(table.columns))]
-    body = []
-    for index, row in enumerate(table.rows):
-        if index and row.kind != table.rows[index - 1].kind:
-            body.append(r"\midrule")
-        body.append(" & ".join([escape(row.label), *map(latex_cell, row.cells)]) + r" \\")
-        if any(cell.interval for cell in row.cells):
-            body.append(
-                " & ".join(["", *(rf"{{\tiny {cell.range}}}" if cell.range else "" for cell in row.cells)]) + r" \\"
-            )
+    """The table for `\\usepackage{booktabs}`; conditions in the first line, a comment, and in the caption.
+
+    A page's text is three metrics wide: further ones stand in tables that continue the first.
+    """
+    starts = range(0, len(table.columns), PER_PAGE)
+    return f"% {table.line}\n" + "\n".join(latex_part(table, start) for start in starts)
+
+
+def latex_part(table: Table, start: int) -> str:
+    """The table environment of the metrics from `start` on; caption with the first, notes with the last."""
+    chosen = slice(start, start + PER_PAGE)
+    columns, last = table.columns[chosen], start + PER_PAGE >= len(table.columns)
+    groups = [r"\multicolumn{3}{c}{" + escape(heading(column)) + "}" for column in columns]
+    rules = [rf"\cmidrule(lr){{{3 + 3 * i}-{5 + 3 * i}}}" for i in range(len(columns))]
+    title = f"Reproduction of {escape(table.title)}"
+    caption = f"{title} (continued)." if start else f"{title}. {escape(table.line)}"
     return "\n".join([
-        f"% {table.line}",
         r"\begin{table}", r"\centering", r"\scriptsize", r"\setlength{\tabcolsep}{2pt}",
-        rf"\caption{{Reproduction of {escape(table.title)}. {escape(table.line)}}}",
-        rf"\label{{tab:{table.name}}}",
+        rf"\caption{{{caption}}}",
+        *([] if start else [rf"\label{{tab:{table.name}}}"]),
         # Spreads over seeds make it wider than a narrow page's text: then it stands out on both sides.
-        r"\smallskip", r"\makebox[\linewidth][c]{\begin{tabular}{lr" + "rrr" * len(table.columns) + "}",
+        r"\smallskip", r"\makebox[\linewidth][c]{\begin{tabular}{lr" + "rrr" * len(columns) + "}",
         r"\toprule",
         " & ".join(["", "", *groups]) + r" \\",
         " ".join(rules),
-        " & ".join(["Method", "Steps", *["meas. & printed & diff."] * len(table.columns)]) + r" \\",
-        r"\midrule", *body, r"\bottomrule", r"\end{tabular}}",
-        *(rf"\par\smallskip {escape(note)}" for note in table.notes),
+        " & ".join(["Method", "Steps", *["meas. & printed & diff."] * len(columns)]) + r" \\",
+        r"\midrule", *latex_rows(table, chosen), r"\bottomrule", r"\end{tabular}}",
+        *(rf"\par\smallskip {escape(note)}" for note in table.notes if last),
         r"\end{table}", "",
     ])  # fmt: skip
+
+
+def latex_rows(table: Table, chosen: slice) -> list[str]:
+    """The lines of the body; intervals stand in a line of their own below their row."""
+    lines = []
+    for index, row in enumerate(table.rows):
+        triples = zip(row.measured[chosen], row.printed[chosen], row.difference[chosen], strict=True)
+        cells = [row.steps, *(cell for triple in triples for cell in triple)]
+        if index and row.kind != table.rows[index - 1].kind:
+            lines.append(r"\midrule")
+        lines.append(" & ".join([escape(row.label), *map(latex_cell, cells)]) + r" \\")
+        if any(cell.interval for cell in cells):
+            ranges = (rf"{{\tiny {cell.range}}}" if cell.range else "" for cell in cells)
+            lines.append(" & ".join(["", *ranges]) + r" \\")
+    return lines
 
 
 def latex_cell(cell: Cell) -> str:
