@@ -36,6 +36,7 @@ from pipeline.dependencies import (
 from pipeline.rule import Rule, out
 
 FIGURES = ("curves", "panel")
+OVERVIEWS = ("table1", "audit")
 TRAINING = ("input", "epochs", "epochs_of", "batch_size", "lr_factor", "augmentation", "pretrained")
 
 
@@ -292,6 +293,30 @@ def resources_of(dataset: str, name: str) -> tuple[Path, ...]:
     return (paths.resources(STUDY, name),) if has_resources(layouts(dataset)[name]) else ()
 
 
+def overview(dataset: str) -> Rule:
+    """Tables that rest on no run: what the tasks' labels are, and the paper's delta_m against its own metrics."""
+    return Rule(
+        "overview",
+        dataset,
+        inputs=(paths.checked(STUDY, dataset),),
+        outputs=tuple(
+            out(paths.table(STUDY, f"{dataset}-{{name}}", suffix), git=True) for suffix in ("md", "csv", "tex")
+        ),
+        params=(
+            *study_params(dataset),
+            f"datasets.{dataset}.tasks",
+            *((f"teachers.{dataset}",) if taught(dataset) else ()),
+            f"experiments.{dataset}",
+            "pipeline/tables.yaml:",
+            "pipeline/published.yaml:",
+            "src/mtinet/tasks.yaml:",
+        ),
+        code=code_of("overview"),
+        arguments=("--name {name}",),
+        matrix={"name": OVERVIEWS},
+    )
+
+
 def table(dataset: str, name: str) -> Rule:
     return Rule(
         "table",
@@ -348,6 +373,7 @@ def report(dataset: str) -> Rule:
             *(paths.figure(STUDY, f"{dataset}-{name}", suffix) for name in FIGURES for suffix in ("png", "svg")),
             *(paths.comparison(STUDY, name) for name in names),
             *(path for name in names for path in resources_of(dataset, name)),
+            *(paths.table(STUDY, f"{dataset}-{name}", suffix) for name in OVERVIEWS for suffix in ("md", "csv", "tex")),
             paths.blind(STUDY, dataset),
             paths.manifests_folder(STUDY, dataset),
         ),
@@ -357,10 +383,12 @@ def report(dataset: str) -> Rule:
             "compute",
             "seeds",
             f"scales.{{scale}}.{dataset}",
+            f"datasets.{dataset}.tasks",
+            *((f"teachers.{dataset}",) if taught(dataset) else ()),
             f"experiments.{dataset}",
             "pipeline/tables.yaml:",
             "pipeline/published.yaml:",
-            *task_entries(dataset),
+            "src/mtinet/tasks.yaml:",
         ),
         code=(*code_of("report"), "src/mtinet/reporting/template.html"),
     )
@@ -379,5 +407,5 @@ def rules() -> list[Rule]:
             result += [resources(name, table_name)] if resources_of(name, table_name) else []
             result += [compare(name, table_name), table(name, table_name)]
         result += [track(name)]
-        result += [figure(name), report(name)] if layouts(name) else []
+        result += [overview(name), figure(name), report(name)] if layouts(name) else []
     return result

@@ -3,6 +3,8 @@
 from mtinet import config, files, paths, stage
 from mtinet.config import Params
 from mtinet.reporting import layouts, page, sources, tables
+from mtinet.reporting.audit import audit, audit_table
+from mtinet.reporting.labels import labels_table
 from mtinet.reporting.page import Picture
 
 TITLES = {"nyud": "NYUD-v2", "pascal": "PASCAL"}
@@ -17,7 +19,8 @@ def rendered(params: Params, dataset: str) -> str:
     blind = files.read_json(paths.blind(study, dataset))
     published = layouts.load_published()
     built = []
-    for layout in (layout for layout in layouts.load_layouts().values() if layout.dataset == dataset):
+    chosen = [layout for layout in layouts.load_layouts().values() if layout.dataset == dataset]
+    for layout in chosen:
         comparison = files.read_json(paths.comparison(study, layout.name))
         costs = files.read_json(paths.resources(study, layout.name)) if layout.has_resources else None
         built.append(tables.build(layout, comparison, blind, published, conditions, costs))
@@ -30,7 +33,8 @@ def rendered(params: Params, dataset: str) -> str:
         ),
     ]
     manifests = sources.manifests(params, dataset, names)
-    return page.render(TITLES.get(dataset, dataset), conditions, built, pictures, runs, manifests)
+    plain = [labels_table(params, dataset, published), audit_table(dataset, audit(chosen, published, params))]
+    return page.render(TITLES.get(dataset, dataset), conditions, built, pictures, runs, manifests, plain=plain)
 
 
 def main() -> None:
