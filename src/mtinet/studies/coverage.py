@@ -15,7 +15,7 @@ import numpy as np
 from mtinet.metrics.delta_m import delta_m
 from mtinet.studies.intervals import Floats, delta_m_replicated, percentile, replicated, resamples
 
-IMAGES, REPETITIONS, RESAMPLES = 200, 1000, 500
+IMAGES, REPETITIONS, RESAMPLES = 200, 1000, 1000
 METRICS = ("rmse", "pixel_acc", "mIoU", "delta_m")
 FACTORS = {"model": (1.0, 0.0), "baseline": (1.1, 0.05)}  # of the depth error, and by how much fewer pixels hit
 # Ten classes from common to rare, as shares of an image's pixels, and how often a pixel of each is hit. A class

@@ -13,13 +13,14 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtinet import metrics
 from mtinet.errors import UserError
+from mtinet.metrics import segmentation
 from mtinet.metrics.delta_m import delta_m
 
 # The modules whose metrics are functions of sums over the set, but for those named: these go image by image and
@@ -61,15 +62,42 @@ def one_run(
 ) -> dict[str, Floats]:
     """Every metric of one run in every replicate: one matrix product where the metric is one of the set's sums."""
     module = metrics.module(name).__name__.rpartition(".")[2]
-    if module in OF_SUMS:
-        counts = np.stack([np.bincount(draw, minlength=draws.shape[1]) for draw in draws]).astype(np.float64)
-        sums = np.tensordot(counts, statistics, axes=1)
-        rows = [metrics.summarize(name, total[None], settings) for total in sums]
-        keys = [key for key in rows[0] if key not in OF_SUMS[module]]
-    else:
+    if module not in OF_SUMS:
         rows = [metrics.summarize(name, statistics[draw], settings) for draw in draws]
-        keys = list(rows[0])
-    return {key: np.array([row[key] for row in rows], np.float64) for key in keys}
+        return {key: np.array([row[key] for row in rows], np.float64) for key in rows[0]}
+    counts = np.stack([np.bincount(draw, minlength=draws.shape[1]) for draw in draws]).astype(np.float64)
+    sums = np.tensordot(counts, statistics, axes=1)
+    if module in VECTORISED:
+        return VECTORISED[module](sums)
+    rows = [metrics.summarize(name, total[None], settings) for total in sums]
+    return {key: np.array([row[key] for row in rows], np.float64) for key in rows[0] if key not in OF_SUMS[module]}
+
+
+def depth_of(sums: Floats) -> dict[str, Floats]:
+    """What metrics/depth.py makes of the sums, [replicates, 6], of all replicates at once."""
+    means = segmentation.ratio(sums[:, 1:], np.broadcast_to(sums[:, :1], sums[:, 1:].shape))
+    names = ("rel", "delta_1", "delta_2", "delta_3")
+    return {"rmse": np.sqrt(means[:, 0])} | {name: means[:, 1 + index] for index, name in enumerate(names)}
+
+
+def segmentation_of(sums: Floats) -> dict[str, Floats]:
+    """What metrics/segmentation.py makes of the sums, [replicates, 3, classes], of all replicates at once."""
+    hits, false_positives, false_negatives = np.moveaxis(sums, 1, 0)
+    return {
+        "mIoU": mean_of_defined(segmentation.ratio(hits, hits + false_positives + false_negatives)),
+        "pixel_acc": segmentation.ratio(hits.sum(axis=1), (hits + false_negatives).sum(axis=1)),
+        "mean_acc": mean_of_defined(segmentation.ratio(hits, hits + false_negatives)),
+    }
+
+
+def mean_of_defined(values: Floats) -> Floats:
+    """Means over the last axis of what is not NaN; NaN where nothing is."""
+    defined = ~np.isnan(values)
+    return segmentation.ratio(np.where(defined, values, 0).sum(axis=-1), defined.sum(axis=-1).astype(np.float64))
+
+
+# The bulk of a table's runs; each is compared with its module's own `summarize`, replicate by replicate, in a test.
+VECTORISED: dict[str, Callable[[Floats], dict[str, Floats]]] = {"depth": depth_of, "segmentation": segmentation_of}
 
 
 def delta_m_replicated(figures: Mapping[str, Floats], baselines: Mapping[str, Floats]) -> Floats:
