@@ -293,6 +293,27 @@ def resources_of(dataset: str, name: str) -> tuple[Path, ...]:
     return (paths.resources(STUDY, name),) if has_resources(layouts(dataset)[name]) else ()
 
 
+def claims(dataset: str) -> Rule:
+    return Rule(
+        "claims",
+        dataset,
+        inputs=(paths.metrics_folder(STUDY, dataset), paths.statistics_folder(STUDY, dataset)),
+        outputs=(
+            out(paths.claims(STUDY, dataset), git=True),
+            *(out(paths.table(STUDY, f"{dataset}-claims", suffix), git=True) for suffix in ("md", "csv", "tex")),
+        ),
+        params=(
+            *study_params(dataset),
+            "seeds",
+            f"experiments.{dataset}",
+            f"pipeline/claims.yaml:{dataset}",
+            *metric_params(dataset),
+            *task_entries(dataset),
+        ),
+        code=code_of("claims", *metric_modules(dataset)),
+    )
+
+
 def overview(dataset: str) -> Rule:
     """Tables that rest on no run: what the tasks' labels are, and the paper's delta_m against its own metrics."""
     return Rule(
@@ -373,6 +394,7 @@ def report(dataset: str) -> Rule:
             *(paths.figure(STUDY, f"{dataset}-{name}", suffix) for name in FIGURES for suffix in ("png", "svg")),
             *(paths.comparison(STUDY, name) for name in names),
             *(path for name in names for path in resources_of(dataset, name)),
+            paths.claims(STUDY, dataset),
             *(paths.table(STUDY, f"{dataset}-{name}", suffix) for name in OVERVIEWS for suffix in ("md", "csv", "tex")),
             paths.blind(STUDY, dataset),
             paths.manifests_folder(STUDY, dataset),
@@ -407,5 +429,5 @@ def rules() -> list[Rule]:
             result += [resources(name, table_name)] if resources_of(name, table_name) else []
             result += [compare(name, table_name), table(name, table_name)]
         result += [track(name)]
-        result += [overview(name), figure(name), report(name)] if layouts(name) else []
+        result += [claims(name), overview(name), figure(name), report(name)] if layouts(name) else []
     return result

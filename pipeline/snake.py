@@ -17,7 +17,7 @@ from pipeline.dependencies import ROOT, declared
 from pipeline.rule import Rule
 from pipeline.rules import rules
 
-LOCAL_STAGES = ("check", "compare", "track", "table", "figure", "report")  # seconds of work: not worth a cluster's job
+LOCAL_STAGES = ("check", "compare", "track", "claims", "overview", "table", "figure", "report")  # seconds of work: not worth a cluster's job
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from mtinet.reporting import layouts, page, sources, tables
 from mtinet.reporting.audit import audit, audit_table
 from mtinet.reporting.labels import labels_table
 from mtinet.reporting.page import Picture
+from mtinet.reporting.verdicts import claims_table
 
 TITLES = {"nyud": "NYUD-v2", "pascal": "PASCAL"}
 
@@ -33,7 +34,8 @@ def rendered(params: Params, dataset: str) -> str:
         ),
     ]
     manifests = sources.manifests(params, dataset, names)
-    plain = [labels_table(params, dataset, published), audit_table(dataset, audit(chosen, published, params))]
+    judged = claims_table(dataset, files.read_json(paths.claims(study, dataset)))
+    plain = [judged, labels_table(params, dataset, published), audit_table(dataset, audit(chosen, published, params))]
     return page.render(TITLES.get(dataset, dataset), conditions, built, pictures, runs, manifests, plain=plain)
 
 

@@ -131,6 +131,11 @@ def comparison(study: str, table: str) -> Path:
     return report(study) / "comparison" / f"{table}.json"
 
 
+def claims(study: str, dataset: str) -> Path:
+    """What this study says about each of the paper's claims."""
+    return report(study) / "claims" / f"{dataset}.json"
+
+
 def resources(study: str, table: str) -> Path:
     """Parameters and FLOPs of every network of a table."""
     return report(study) / "resources" / f"{table}.json"

@@ -84,12 +84,21 @@ def delta_m_interval(
     stride: int | None = None,
 ) -> Interval | None:
     """The interval of delta_m of the tasks of `baseline`, of initial predictions where a stride is given."""
+    found = delta_m_samples(samples, baseline, others, stride)
+    return None if found is None else percentile(found)
+
+
+def delta_m_samples(
+    samples: Samples | None,
+    baseline: Mapping[str, str | None],
+    others: Mapping[str, Samples],
+    stride: int | None = None,
+) -> Floats | None:
+    """delta_m in every replicate; None where a task has no samples."""
     suffix = "" if stride is None else f"@{stride}"
     own = figures({name: (samples or {}).get(f"{name}{suffix}") for name in baseline})
     base = figures({name: others.get(other or "", {}).get(name) for name, other in baseline.items()})
-    if own is None or base is None:
-        return None
-    return percentile(delta_m_replicated(own, base))
+    return None if own is None or base is None else delta_m_replicated(own, base)
 
 
 def figures(found: Mapping[str, Mapping[str, Floats] | None]) -> dict[str, Floats] | None:
