@@ -17,7 +17,8 @@ from pipeline.dependencies import ROOT, declared
 from pipeline.rule import Rule
 from pipeline.rules import rules
 
-LOCAL_STAGES = ("check", "compare", "track", "claims", "overview", "table", "figure", "report")  # seconds of work: not worth a cluster's job
+# Seconds of work: not worth a cluster's job.
+LOCAL_STAGES = ("check", "compare", "track", "claims", "overview", "table", "figure", "report")
 
 
 @dataclass(frozen=True)
@@ -141,5 +142,7 @@ def snake_rule(rule: Rule, everything: list[str]) -> SnakeRule:
 DECLARED = rules()
 EVERYTHING = [path for rule in DECLARED for path in written_files(rule)]
 RULES = [snake_rule(rule, EVERYTHING) for rule in DECLARED]
-TARGETS = [path for rule in DECLARED if rule.stage in ("blind", "track", "table", "report") for path in written_files(rule)]
+TARGETS = [
+    path for rule in DECLARED if rule.stage in ("blind", "track", "table", "report") for path in written_files(rule)
+]
 CHECKS = [rule.command for rule in DECLARED if rule.stage == "check"]
