@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -13,7 +14,6 @@ from snakemake.io import ancient, directory
 
 from mtinet import files
 from pipeline.dependencies import ROOT, declared
-from pipeline.matrix import items, looked_up, values
 from pipeline.rule import Rule
 from pipeline.rules import rules
 
@@ -51,9 +51,29 @@ def filled(rule: Rule, text: str) -> str:
     return text.format(study=study(rule.dataset), scale=declared()["study"]["scale"], **wildcards)
 
 
+def looked_up(content: Any, key: str) -> Any:
+    """The value at a dotted key; an empty key means the whole."""
+    for part in key.split(".") if key else []:
+        content = content[part]
+    return content
+
+
 @cache
 def read(path: str) -> Any:
     return files.read_yaml(ROOT / path)
+
+
+def values(rule: Rule, wildcard: str) -> list[str]:
+    """What a wildcard of the rule runs over: a mapping's keys or a list's items."""
+    over = rule.matrix[wildcard]
+    items = over if isinstance(over, tuple) else looked_up(declared(), over)
+    return [str(item) for item in items]
+
+
+def items(rule: Rule) -> list[dict[str, str]]:
+    """All combinations of the rule's wildcards: one job each."""
+    lists = [[(wildcard, value) for value in values(rule, wildcard)] for wildcard in rule.matrix]
+    return [dict(combination) for combination in itertools.product(*lists)]
 
 
 def written_files(rule: Rule) -> list[str]:
