@@ -102,7 +102,13 @@ def shown(layout: dict[str, Any]) -> list[str]:
     """The experiments behind a table: those of its rows, and baselines that it does not show."""
     rows = layout["rows"]
     names = [name for row in rows for name in (*row.get("runs", {}).values(), *([row["run"]] if "run" in row else []))]
-    return list(dict.fromkeys([*names, *layout.get("baselines", ())]))
+    references = [name for runs in layout.get("references", {}).values() for name in runs.values()]
+    return list(dict.fromkeys([*names, *layout.get("baselines", ()), *references]))
+
+
+def has_resources(layout: dict[str, Any]) -> bool:
+    """Whether a column of the table shows what the networks cost."""
+    return any(isinstance(column, dict) and column.get("of") == "resources" for column in layout["columns"])
 
 
 def shown_experiments(dataset: str, table: str) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ dependencies are read off the imports.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mtinet import paths
 from mtinet.tasks import registry
 from pipeline.dependencies import (
@@ -17,6 +19,7 @@ from pipeline.dependencies import (
     declared,
     exact_folders,
     folders_of,
+    has_resources,
     layout_module,
     layouts,
     loss_modules,
@@ -33,6 +36,7 @@ from pipeline.dependencies import (
 from pipeline.rule import Rule, out
 
 FIGURES = ("curves", "panel")
+OVERVIEWS = ("table1", "audit")
 TRAINING = ("input", "epochs", "epochs_of", "batch_size", "lr_factor", "augmentation", "pretrained")
 
 
@@ -226,16 +230,21 @@ def compare(dataset: str, name: str) -> Rule:
     return Rule(
         "compare",
         dataset,
-        inputs=folders_of(paths.metrics_folder(STUDY, dataset), dataset, name),
+        inputs=(
+            *folders_of(paths.metrics_folder(STUDY, dataset), dataset, name),
+            *folders_of(paths.statistics_folder(STUDY, dataset), dataset, name),
+        ),
         outputs=(out(paths.comparison(STUDY, name), git=True, metric=True),),
         params=(
             *study_params(dataset),
             "seeds",
             *shown_experiments(dataset, name),
             f"pipeline/tables.yaml:{name}",
+            *metric_params(dataset),
+            *(f"teachers.{dataset}.{task}.kind" for task in taught(dataset)),
             *task_entries(dataset),
         ),
-        code=code_of("compare"),
+        code=code_of("compare", *metric_modules(dataset)),
         arguments=(f"--name {name}",),
         table=name,
     )
@@ -256,12 +265,86 @@ def track(dataset: str) -> Rule:
     )
 
 
+def resources(dataset: str, name: str) -> Rule:
+    """Networks are counted at the paper's size whatever the study's: their counts rest on no run."""
+    keys = shown_experiments(dataset, name)
+    methods = dict.fromkeys(key.split(".")[2] for key in keys)
+    return Rule(
+        "resources",
+        dataset,
+        inputs=(paths.checked(STUDY, dataset),),
+        outputs=(out(paths.resources(STUDY, name), git=True),),
+        params=(
+            *study_params(dataset),
+            f"scales.paper.{dataset}.input",
+            f"datasets.{dataset}.tasks",
+            *keys,
+            f"pipeline/tables.yaml:{name}",
+            *task_entries(dataset),
+        ),
+        code=code_of("resources", *BACKBONES, *(f"src/mtinet/models/{method}.py" for method in methods)),
+        arguments=(f"--name {name}",),
+        table=name,
+    )
+
+
+def resources_of(dataset: str, name: str) -> tuple[Path, ...]:
+    """The counts that a table reads, where it shows any."""
+    return (paths.resources(STUDY, name),) if has_resources(layouts(dataset)[name]) else ()
+
+
+def claims(dataset: str) -> Rule:
+    return Rule(
+        "claims",
+        dataset,
+        inputs=(paths.metrics_folder(STUDY, dataset), paths.statistics_folder(STUDY, dataset)),
+        outputs=(
+            out(paths.claims(STUDY, dataset), git=True),
+            *(out(paths.table(STUDY, f"{dataset}-claims", suffix), git=True) for suffix in ("md", "csv", "tex")),
+        ),
+        params=(
+            *study_params(dataset),
+            "seeds",
+            f"experiments.{dataset}",
+            f"pipeline/claims.yaml:{dataset}",
+            *metric_params(dataset),
+            *task_entries(dataset),
+        ),
+        code=code_of("claims", *metric_modules(dataset)),
+    )
+
+
+def overview(dataset: str) -> Rule:
+    """Tables that rest on no run: what the tasks' labels are, and the paper's delta_m against its own metrics."""
+    return Rule(
+        "overview",
+        dataset,
+        inputs=(paths.checked(STUDY, dataset),),
+        outputs=tuple(
+            out(paths.table(STUDY, f"{dataset}-{{name}}", suffix), git=True) for suffix in ("md", "csv", "tex")
+        ),
+        params=(
+            *study_params(dataset),
+            f"datasets.{dataset}.tasks",
+            *((f"teachers.{dataset}",) if taught(dataset) else ()),
+            f"experiments.{dataset}",
+            "pipeline/tables.yaml:",
+            "pipeline/published.yaml:",
+            "src/mtinet/tasks.yaml:",
+        ),
+        code=code_of("overview"),
+        arguments=("--name {name}",),
+        matrix={"name": OVERVIEWS},
+    )
+
+
 def table(dataset: str, name: str) -> Rule:
     return Rule(
         "table",
         dataset,
         inputs=(
             paths.comparison(STUDY, name),
+            *resources_of(dataset, name),
             paths.blind(STUDY, dataset),
             *folders_of(paths.manifests_folder(STUDY, dataset), dataset, name),
         ),
@@ -310,6 +393,9 @@ def report(dataset: str) -> Rule:
             *(paths.table(STUDY, name, suffix) for name in names for suffix in ("md", "csv", "tex")),
             *(paths.figure(STUDY, f"{dataset}-{name}", suffix) for name in FIGURES for suffix in ("png", "svg")),
             *(paths.comparison(STUDY, name) for name in names),
+            *(path for name in names for path in resources_of(dataset, name)),
+            paths.claims(STUDY, dataset),
+            *(paths.table(STUDY, f"{dataset}-{name}", suffix) for name in OVERVIEWS for suffix in ("md", "csv", "tex")),
             paths.blind(STUDY, dataset),
             paths.manifests_folder(STUDY, dataset),
         ),
@@ -319,10 +405,12 @@ def report(dataset: str) -> Rule:
             "compute",
             "seeds",
             f"scales.{{scale}}.{dataset}",
+            f"datasets.{dataset}.tasks",
+            *((f"teachers.{dataset}",) if taught(dataset) else ()),
             f"experiments.{dataset}",
             "pipeline/tables.yaml:",
             "pipeline/published.yaml:",
-            *task_entries(dataset),
+            "src/mtinet/tasks.yaml:",
         ),
         code=(*code_of("report"), "src/mtinet/reporting/template.html"),
     )
@@ -338,7 +426,8 @@ def rules() -> list[Rule]:
         for method in methods:
             result += [train(name, method), evaluate(name, method)]
         for table_name in layouts(name):
+            result += [resources(name, table_name)] if resources_of(name, table_name) else []
             result += [compare(name, table_name), table(name, table_name)]
         result += [track(name)]
-        result += [figure(name), report(name)] if layouts(name) else []
+        result += [claims(name), overview(name), figure(name), report(name)] if layouts(name) else []
     return result

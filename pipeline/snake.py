@@ -17,7 +17,8 @@ from pipeline.matrix import items, looked_up, values
 from pipeline.rule import Rule
 from pipeline.rules import rules
 
-LOCAL_STAGES = ("check", "compare", "track", "table", "figure", "report")  # seconds of work: not worth a cluster's job
+# Seconds of work: not worth a cluster's job.
+LOCAL_STAGES = ("check", "compare", "track", "claims", "overview", "table", "figure", "report")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from mtinet import config, files, paths, stage
 from mtinet.evaluation.comparison import compare
 from mtinet.reporting import layouts
@@ -18,10 +20,17 @@ def main() -> None:
             path = paths.metrics(study, dataset, experiment, seed)
             return files.read_json(path) if path.exists() else None
 
-        names = layouts.load_layouts()[given.name].experiments
+        def statistics(experiment: str, seed: int) -> dict[str, Any] | None:
+            path = paths.statistics(study, dataset, experiment, seed)
+            if not path.exists():
+                return None
+            with np.load(path, allow_pickle=False) as stored:
+                return dict(stored)
+
+        layout = layouts.load_layouts()[given.name]
         target = paths.comparison(study, given.name)
         with stage.reporting_errors(in_git=[target]):
-            files.write_json(target, compare(params, dataset, names, read))
+            files.write_json(target, compare(params, dataset, layout.experiments, read, statistics, layout.references))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,10 @@
 from mtinet import config, files, paths, stage
 from mtinet.config import Params
 from mtinet.reporting import layouts, page, sources, tables
+from mtinet.reporting.audit import audit, audit_table
+from mtinet.reporting.labels import labels_table
 from mtinet.reporting.page import Picture
+from mtinet.reporting.verdicts import claims_table
 
 TITLES = {"nyud": "NYUD-v2", "pascal": "PASCAL"}
 
@@ -16,11 +19,12 @@ def rendered(params: Params, dataset: str) -> str:
     conditions = sources.conditions(params, dataset, names)
     blind = files.read_json(paths.blind(study, dataset))
     published = layouts.load_published()
-    built = [
-        tables.build(layout, files.read_json(paths.comparison(study, layout.name)), blind, published, conditions)
-        for layout in layouts.load_layouts().values()
-        if layout.dataset == dataset
-    ]
+    built = []
+    chosen = [layout for layout in layouts.load_layouts().values() if layout.dataset == dataset]
+    for layout in chosen:
+        comparison = files.read_json(paths.comparison(study, layout.name))
+        costs = files.read_json(paths.resources(study, layout.name)) if layout.has_resources else None
+        built.append(tables.build(layout, comparison, blind, published, conditions, costs))
     pictures = [
         Picture.of(paths.figure(study, f"{dataset}-curves", "svg"), "Learning curves", "Training losses of every run."),
         Picture.of(
@@ -30,7 +34,9 @@ def rendered(params: Params, dataset: str) -> str:
         ),
     ]
     manifests = sources.manifests(params, dataset, names)
-    return page.render(TITLES.get(dataset, dataset), conditions, built, pictures, runs, manifests)
+    judged = claims_table(dataset, files.read_json(paths.claims(study, dataset)))
+    plain = [judged, labels_table(params, dataset, published), audit_table(dataset, audit(chosen, published, params))]
+    return page.render(TITLES.get(dataset, dataset), conditions, built, pictures, runs, manifests, plain=plain)
 
 
 def main() -> None:

@@ -14,12 +14,14 @@ def main() -> None:
         targets = {suffix: paths.table(study, given.name, suffix) for suffix in WRITERS}
         with stage.reporting_errors(in_git=list(targets.values())):
             comparison = files.read_json(paths.comparison(study, given.name))
+            layout = layouts.load_layouts()[given.name]
             table = tables.build(
-                layouts.load_layouts()[given.name],
+                layout,
                 comparison,
                 files.read_json(paths.blind(study, given.dataset)),
                 layouts.load_published(),
                 sources.conditions(params, given.dataset, list(comparison["experiments"])),
+                files.read_json(paths.resources(study, given.name)) if layout.has_resources else None,
             )
             for suffix, target in targets.items():
                 files.write_text(target, WRITERS[suffix](table))

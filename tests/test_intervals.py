@@ -79,16 +79,21 @@ def test_agrees_with_scipy_on_a_mean(level: float) -> None:
     assert found == pytest.approx((expected.low, expected.high), abs=0.06 * width)
 
 
-@given(seed=st.integers(0, 2**16), seeds=st.integers(1, 3), task=st.sampled_from(["seg", "normals", "sal"]))
+@given(
+    seed=st.integers(0, 2**16),
+    seeds=st.integers(1, 3),
+    task=st.sampled_from(["seg", "depth", "normals", "sal", "edge"]),
+)
 @settings(max_examples=20, deadline=None)
 def test_every_replicate_is_the_metric_of_the_drawn_images(seed: int, seeds: int, task: str) -> None:
     generator = np.random.default_rng(seed)
-    shape = {"seg": (6, 3, 4), "normals": (6, 5), "sal": (6, 15, 4)}[task]
+    shape = {"seg": (6, 3, 4), "normals": (6, 5), "sal": (6, 15, 4), "depth": (6, 6), "edge": (6, 4, 99)}[task]
     runs = [generator.integers(0, 50, shape).astype(float) for _ in range(seeds)]
     draws = resamples(6, 5, seed)
     found = replicated(task, runs, draws)
     for number, draw in enumerate(draws):
         summaries = [metrics.summarize(task, np.stack([run[image] for image in draw])) for run in runs]
+        assert set(summaries[0]) - set(found) <= {"rmse_per_image", "oisF"}
         for key, values in found.items():
             expected = np.mean([np.nan if row[key] is None else row[key] for row in summaries])
             assert values[number] == pytest.approx(expected, rel=1e-12, nan_ok=True)

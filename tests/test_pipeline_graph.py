@@ -16,7 +16,7 @@ from mtinet import models
 from mtinet.config import load
 from mtinet.tasks import registry
 from pipeline import write_dvc
-from pipeline.dependencies import BACKBONES, ROOT, shown_experiments
+from pipeline.dependencies import BACKBONES, ROOT, layouts, shown, shown_experiments
 from pipeline.imports import imported_files
 from pipeline.rules import rules
 
@@ -94,15 +94,23 @@ def test_same_inputs(dvc_jobs: dict[str, Job], snake_jobs: dict[str, Job]) -> No
 def test_every_job_depends_on_the_check(dvc_jobs: dict[str, Job]) -> None:
     """Nothing that could fail in the parameters runs before they were checked."""
     writer = {path: job for job in dvc_jobs.values() for path in job.outputs}
-
-    def above(job: Job) -> set[str]:
-        parents = [
+    parents = {
+        command: [
             other for path in job.inputs for out, other in writer.items() if out == path or out.startswith(path + "/")
         ]
-        return {job.command}.union(*(above(parent) for parent in parents))
+        for command, job in dvc_jobs.items()
+    }
+    checked: set[str] = set()
 
-    for job in dvc_jobs.values():
-        assert any(command.startswith("python stages/check.py") for command in above(job)), job.command
+    def is_checked(command: str) -> bool:
+        if command not in checked and (
+            command.startswith("python stages/check.py") or any(is_checked(p.command) for p in parents[command])
+        ):
+            checked.add(command)
+        return command in checked
+
+    for command in dvc_jobs:
+        assert is_checked(command), command
 
 
 def test_every_experiment_and_seed_is_trained_and_evaluated(dvc_jobs: dict[str, Job]) -> None:
@@ -132,6 +140,13 @@ def test_all_of_the_papers_experiments_are_declared() -> None:
             method, experiment = params.experiment(dataset, name)
             options = models.check_options(method, experiment.options, experiment.tasks, experiment.auxiliary)
             models.check_backbone(experiment.backbone, options=options)
+
+
+def test_every_experiment_stands_in_a_table_and_every_table_has_its_experiments() -> None:
+    experiments = yaml.safe_load((ROOT / "params.yaml").read_text())["experiments"]
+    for dataset, methods in experiments.items():
+        declared = {name for group in methods.values() for name in group}
+        assert {name for layout in layouts(dataset).values() for name in shown(layout)} == declared
 
 
 def test_a_methods_file_is_a_dependency_of_that_methods_runs_alone() -> None:
@@ -183,7 +198,7 @@ def test_stages_never_import_the_orchestrators() -> None:
             assert not re.match(r"\s*(from|import) (dvc|snakemake|pipeline)\b", line), f"{path}: {line}"
 
 
-@pytest.mark.parametrize("stage", ["compare", "table", "report"])
+@pytest.mark.parametrize("stage", ["compare", "table", "report", "claims", "overview"])
 def test_reporting_imports_no_torch(stage: str) -> None:
     code = (
         f"import sys, runpy; runpy.run_path('stages/{stage}.py', run_name='imported'); sys.exit('torch' in sys.modules)"

@@ -71,9 +71,14 @@ def timing(study: str, dataset: str, experiment: str, seed: str | int) -> Path:
     return run(study, dataset, experiment, seed) / "timing.json"
 
 
+def statistics_folder(study: str, dataset: str) -> Path:
+    """The statistics of all runs of a dataset: a folder that a stage can depend on without their weights."""
+    return Path("runs") / study / "statistics" / dataset
+
+
 def statistics(study: str, dataset: str, experiment: str, seed: str | int) -> Path:
     """Per-image sufficient statistics of every task, npz."""
-    return run(study, dataset, experiment, seed) / "per_image.npz"
+    return statistics_folder(study, dataset) / experiment / f"seed{seed}.npz"
 
 
 def examples_folder(study: str, dataset: str) -> Path:
@@ -124,6 +129,16 @@ def blind(study: str, dataset: str) -> Path:
 def comparison(study: str, table: str) -> Path:
     """Metrics and delta_m of every experiment of a table, in one file."""
     return report(study) / "comparison" / f"{table}.json"
+
+
+def claims(study: str, dataset: str) -> Path:
+    """What this study says about each of the paper's claims."""
+    return report(study) / "claims" / f"{dataset}.json"
+
+
+def resources(study: str, table: str) -> Path:
+    """Parameters and FLOPs of every network of a table."""
+    return report(study) / "resources" / f"{table}.json"
 
 
 def table(study: str, name: str, suffix: str) -> Path:

@@ -9,20 +9,31 @@ from typing import Any
 
 from mtinet.config import Experiment, Params
 from mtinet.errors import UserError
+from mtinet.evaluation import uncertainty
+from mtinet.evaluation.uncertainty import Samples, Statistics
 from mtinet.metrics.delta_m import delta_m
+from mtinet.studies.intervals import Interval
 from mtinet.tasks import task
 
 Metrics = dict[str, dict[str, float | None]]
+SINGLE = ("single_task", "single_task_dlv3")  # one task each; on the dilated backbones a group of its own
 KINDS = {"metrics": "tasks", "auxiliary_metrics": "auxiliary", "initial": "initial"}
 
 
 def compare(
-    params: Params, dataset: str, names: Sequence[str], read: Callable[[str, int], dict[str, Any] | None]
+    params: Params,
+    dataset: str,
+    names: Sequence[str],
+    read: Callable[[str, int], dict[str, Any] | None],
+    statistics: Callable[[str, int], Statistics | None] = lambda name, seed: None,
+    references: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
     """The experiments `names` of `dataset` side by side, missing ones included; baselines are found among them.
 
-    read(experiment, seed) gives a run's metrics file, None where there is none. Returns "dataset", "study",
-    "seeds" and "experiments"; per experiment:
+    read(experiment, seed) gives a run's metrics file, None where there is none, statistics(experiment, seed) its
+    statistics per image; without them there are no intervals. references: named sets of single-task experiments,
+    by task. Returns "dataset", "study", "seeds", "distilled" (tasks whose labels are a teacher's, and its kind) and
+    "experiments"; per experiment:
       method, backbone, tasks, auxiliary   as declared
       seeds, missing_seeds                 with and without a metrics file
       steps, epochs                        of training, None without a run
@@ -31,6 +42,11 @@ def compare(
       std                                  of `metrics` over seeds (n - 1); None with fewer than two
       baseline                             main task -> its single-task experiment on this backbone, or None
       delta_m, delta_m_std                 of the mean metrics, in %; its std over seeds; None if not defined
+      intervals                            task, "seg@4" or "normals!exact" -> metric -> 95 % interval
+      differences                          main task -> metric -> interval of the run's minus its baseline's
+      delta_m_interval                     of delta_m
+      initial_delta_m                      stride -> {delta_m, interval} of the initial predictions
+      against                              reference -> {delta_m, interval} relative to that set
     Raises UserError when a file belongs to another run, or when runs of one experiment differ in steps.
     """
     declared = {
@@ -41,6 +57,9 @@ def compare(
     }
     runs = {name: runs_of(dataset, name, params.seeds, read) for name in declared}
     means = {name: mean_of("tasks", list(found.values())) for name, found in runs.items()}
+    seeds = {name: list(found) for name, found in runs.items()}
+    tasks = {name: experiment.tasks for name, (_, experiment) in declared.items()}
+    samples = uncertainty.sampled(tasks, seeds, statistics, params.datasets[dataset].metric_settings())
     rows = {}
     for name, (method, experiment) in declared.items():
         baseline = baseline_of(experiment, declared)
@@ -53,13 +72,69 @@ def compare(
             **aggregated(list(runs[name].values())),
             "baseline": baseline,
             **gains(experiment.tasks, list(runs[name].values()), means[name], baseline, means),
+            "intervals": uncertainty.intervals(samples.get(name)),
+            "differences": uncertainty.differences(samples.get(name), baseline, samples),
+            "delta_m_interval": delta_interval(baseline, name, samples),
+            "initial_delta_m": flows(list(runs[name].values()), baseline, means, name, samples),
+            "against": {
+                key: relative(experiment.tasks, means[name], reference, means, name, samples)
+                for key, reference in (references or {}).items()
+            },
         }
     return {
         "dataset": dataset,
         "study": params.study_name(dataset),
         "seeds": params.seeds,
+        "distilled": distilled(params, dataset),
         "experiments": rows,
     }
+
+
+def distilled(params: Params, dataset: str) -> dict[str, str]:
+    """Task -> kind of its teacher, for tasks whose labels are predictions; an archive brings its own."""
+    archive = params.study.source[dataset] == "archive"
+    return {name: "archive" if archive else teacher.kind for name, teacher in params.teachers.get(dataset, {}).items()}
+
+
+def delta_interval(
+    baseline: Mapping[str, str | None], name: str, samples: Mapping[str, Samples], stride: int | None = None
+) -> Interval | None:
+    """The interval of delta_m; none for what delta_m is relative to, where it is 0 by definition."""
+    if set(baseline.values()) == {name} and stride is None:
+        return None
+    return uncertainty.delta_m_interval(samples.get(name), baseline, samples, stride)
+
+
+def relative(
+    tasks: Sequence[str],
+    mean: Metrics | None,
+    reference: Mapping[str, str],
+    means: Mapping[str, Metrics | None],
+    name: str,
+    samples: Mapping[str, Samples],
+) -> dict[str, Any]:
+    """delta_m and its interval against a declared set of single-task runs; None where the set lacks a task."""
+    chosen = {task_name: reference.get(task_name) for task_name in tasks}
+    value = gains(tasks, [], mean, chosen, means)["delta_m"]
+    return {"delta_m": value, "interval": delta_interval(chosen, name, samples)}
+
+
+def flows(
+    runs: Sequence[Mapping[str, Any]],
+    baseline: Mapping[str, str | None],
+    means: Mapping[str, Metrics | None],
+    name: str,
+    samples: Mapping[str, Samples],
+) -> dict[str, dict[str, Any]]:
+    """delta_m of the initial predictions at every stride that all main tasks have (Table 4)."""
+    initial = mean_of("initial", runs) or {}
+    strides = sorted({int(key.partition("@")[2]) for key in initial})
+    found = {}
+    for stride in strides:
+        own = {task_name: initial.get(f"{task_name}@{stride}", {}) for task_name in baseline}
+        value = gains(list(baseline), [], own, baseline, means)["delta_m"]
+        found[str(stride)] = {"delta_m": value, "interval": delta_interval(baseline, name, samples, stride)}
+    return found
 
 
 def runs_of(
@@ -85,7 +160,7 @@ def baseline_of(experiment: Experiment, declared: Mapping[str, tuple[str, Experi
             (
                 other
                 for other, (method, candidate) in declared.items()
-                if method == "single_task" and candidate.backbone == experiment.backbone and candidate.tasks == [name]
+                if method in SINGLE and candidate.backbone == experiment.backbone and candidate.tasks == [name]
             ),
             None,
         )

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from csv import writer
 
+from mtinet.reporting.cells import Cell
 from mtinet.reporting.layouts import Column
-from mtinet.reporting.tables import Cell, Row, Table
+from mtinet.reporting.tables import Row, Table
 
 KINDS = ("measured", "printed", "difference")
+PER_PAGE = 3  # metrics
 # The order matters: a backslash must be replaced before replacements bring in more of them.
 LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#",
     "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}",
     "↑": r"$\uparrow$", "↓": r"$\downarrow$", "Δm": r"$\Delta_m$", "Δ": r"$\Delta$", "δ": r"$\delta$",
-    "±": r"$\pm$", "×": r"$\times$", "–": "--",
+    "≈": r"$\approx$", "±": r"$\pm$", "×": r"$\times$", "–": "--",
 }  # fmt: skip
 
 
@@ -44,35 +47,42 @@ def markdown_text(text: str) -> str:
 
 
 def markdown_cell(cell: Cell) -> str:
-    """A number, bold when it is the best."""
-    return f"**{cell.full}**" if cell.bold else cell.full
+    """A number, bold when it is the best, with its interval."""
+    return " ".join(part for part in (f"**{cell.full}**" if cell.bold else cell.full, cell.range) if part)
 
 
 def csv(table: Table) -> str:
     """The table as CSV: a comment line with the conditions, a header, then numbers in the units shown.
 
-    A missing number is NA, a cell with nothing to show is empty. Spreads over seeds have columns of their
-    own where any row has one. Notes stand as comment lines at the end.
+    A missing number is NA, a cell with nothing to show is empty. Spreads over seeds and the ends of intervals have
+    columns of their own where any row has one, and so has 1 for a number that is not clear of the single-task
+    run. Notes stand as comment lines at the end.
     """
-    spread = [any(cell.spread for cell in cells) for cells in zip(*(row.measured for row in table.rows), strict=True)]
+    extras = [extra_fields(cells) for cells in zip(*(row.measured for row in table.rows), strict=True)]
     names = ["method", "steps"]
-    for column, wide in zip(table.columns, spread, strict=True):
-        path = f"{column.task}.{column.metric}" if column.task else column.metric
-        names += [f"{path} {kind}" for kind in (*KINDS, *(("std",) if wide else ()))]
+    for column, extra in zip(table.columns, extras, strict=True):
+        names += [f"{column.path} {kind}" for kind in (*KINDS, *extra)]
     text = io.StringIO()
     rows = writer(text, lineterminator="\n")
     rows.writerow(names)
-    rows.writerows(csv_row(row, spread) for row in table.rows)
+    rows.writerows(csv_row(row, extras) for row in table.rows)
     return f"# {table.line}\n{text.getvalue()}" + "".join(f"# {note}\n" for note in table.notes)
 
 
-def csv_row(row: Row, spread: list[bool]) -> list[str]:
+def extra_fields(cells: Iterable[Cell]) -> list[str]:
+    """The fields that a measured column has beside its number."""
+    shown = list(cells)
+    spread, interval = any(cell.spread for cell in shown), any(cell.interval for cell in shown)
+    return [*(["std"] if spread else []), *(["low", "high", "unclear"] if interval else [])]
+
+
+def csv_row(row: Row, extras: list[list[str]]) -> list[str]:
     """One row's fields."""
     fields = [row.label, csv_cell(row.steps)]
-    for wide, *triple in zip(spread, row.measured, row.printed, row.difference, strict=True):
-        fields += [csv_cell(cell) for cell in triple]
-        if wide:
-            fields.append(triple[0].spread)
+    for extra, *triple in zip(extras, row.measured, row.printed, row.difference, strict=True):
+        low, high = triple[0].interval or ("", "")
+        values = {"std": triple[0].spread, "low": low, "high": high, "unclear": "1" if triple[0].unclear else ""}
+        fields += [*(csv_cell(cell) for cell in triple), *(values[name] for name in extra)]
     return fields
 
 
@@ -82,36 +92,58 @@ def csv_cell(cell: Cell) -> str:
 
 
 def latex(table: Table) -> str:
-    """The table for `\\usepackage{booktabs}`; conditions in the first line, a comment, and in the caption."""
-    groups = [r"\multicolumn{3}{c}{" + escape(heading(column)) + "}" for column in table.columns]
-    rules = [rf"\cmidrule(lr){{{3 + 3 * i}-{5 + 3 * i}}}" for i in range(len(table.columns))]
-    body = []
-    for index, row in enumerate(table.rows):
-        if index and row.kind != table.rows[index - 1].kind:
-            body.append(r"\midrule")
-        body.append(" & ".join([escape(row.label), *map(latex_cell, row.cells)]) + r" \\")
+    """The table for `\\usepackage{booktabs}`; conditions in the first line, a comment, and in the caption.
+
+    A page's text is three metrics wide: further ones stand in tables that continue the first.
+    """
+    starts = range(0, len(table.columns), PER_PAGE)
+    return f"% {table.line}\n" + "\n".join(latex_part(table, start) for start in starts)
+
+
+def latex_part(table: Table, start: int) -> str:
+    """The table environment of the metrics from `start` on; caption with the first, notes with the last."""
+    chosen = slice(start, start + PER_PAGE)
+    columns, last = table.columns[chosen], start + PER_PAGE >= len(table.columns)
+    groups = [r"\multicolumn{3}{c}{" + escape(heading(column)) + "}" for column in columns]
+    rules = [rf"\cmidrule(lr){{{3 + 3 * i}-{5 + 3 * i}}}" for i in range(len(columns))]
+    title = f"Reproduction of {escape(table.title)}"
+    caption = f"{title} (continued)." if start else f"{title}. {escape(table.line)}"
     return "\n".join([
-        f"% {table.line}",
         r"\begin{table}", r"\centering", r"\scriptsize", r"\setlength{\tabcolsep}{2pt}",
-        rf"\caption{{Reproduction of {escape(table.title)}. {escape(table.line)}}}",
-        rf"\label{{tab:{table.name}}}",
+        rf"\caption{{{caption}}}",
+        *([] if start else [rf"\label{{tab:{table.name}}}"]),
         # Spreads over seeds make it wider than a narrow page's text: then it stands out on both sides.
-        r"\smallskip", r"\makebox[\linewidth][c]{\begin{tabular}{lr" + "rrr" * len(table.columns) + "}",
+        r"\smallskip", r"\makebox[\linewidth][c]{\begin{tabular}{lr" + "rrr" * len(columns) + "}",
         r"\toprule",
         " & ".join(["", "", *groups]) + r" \\",
         " ".join(rules),
-        " & ".join(["Method", "Steps", *["meas. & printed & diff."] * len(table.columns)]) + r" \\",
-        r"\midrule", *body, r"\bottomrule", r"\end{tabular}}",
-        *(rf"\par\smallskip {escape(note)}" for note in table.notes),
+        " & ".join(["Method", "Steps", *["meas. & printed & diff."] * len(columns)]) + r" \\",
+        r"\midrule", *latex_rows(table, chosen), r"\bottomrule", r"\end{tabular}}",
+        *(rf"\par\smallskip {escape(note)}" for note in table.notes if last),
         r"\end{table}", "",
     ])  # fmt: skip
+
+
+def latex_rows(table: Table, chosen: slice) -> list[str]:
+    """The lines of the body; intervals stand in a line of their own below their row."""
+    lines = []
+    for index, row in enumerate(table.rows):
+        triples = zip(row.measured[chosen], row.printed[chosen], row.difference[chosen], strict=True)
+        cells = [row.steps, *(cell for triple in triples for cell in triple)]
+        if index and row.kind != table.rows[index - 1].kind:
+            lines.append(r"\midrule")
+        lines.append(" & ".join([escape(row.label), *map(latex_cell, cells)]) + r" \\")
+        if any(cell.interval for cell in cells):
+            ranges = (rf"{{\tiny {cell.range}}}" if cell.range else "" for cell in cells)
+            lines.append(" & ".join(["", *ranges]) + r" \\")
+    return lines
 
 
 def latex_cell(cell: Cell) -> str:
     """A number in mathematics (for its minus sign), text otherwise."""
     if cell.value is None:
         return escape(cell.text)
-    text = cell.full.replace("±", r"\pm")
+    text = cell.full.replace("±", r"\pm").replace("≈", r"\approx").replace("%", r"\%")
     return rf"$\mathbf{{{text}}}$" if cell.bold else f"${text}$"
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,13 +18,17 @@ from mtinet.tasks import registry
 TABLES = Path("pipeline/tables.yaml")
 PUBLISHED = Path("pipeline/published.yaml")
 DELTA = "delta_m"
+Source = Literal["run", "baseline", "exact", "resources"]
 
 
 @dataclass(frozen=True)
 class Column:
     """One metric of a table. `task` is empty for delta_m; `published` is the column's name in published.yaml.
 
-    A measured value is printed as value * scale with `digits` digits, in `unit`.
+    A measured value is printed as value * scale with `digits` digits, in `unit`. `of` says what is measured: the
+    row's own run, the single-task run that its delta_m refers to (baseline), the run against exact labels where
+    those learnt from are a teacher's (exact), or what its network costs relative to the first row's (resources).
+    `against`: the declared set of single-task runs that delta_m is relative to; empty: those on the row's backbone.
     """
 
     task: str
@@ -34,6 +39,16 @@ class Column:
     unit: str
     scale: float
     digits: int
+    of: Source = "run"
+    against: str = ""
+
+    @property
+    def path(self) -> str:
+        """The column's name in files: unlike the heading it is made of letters."""
+        name = f"{self.task}.{self.metric}" if self.task else self.metric
+        return " ".join(
+            part for part in (name, "" if self.of in ("run", "resources") else self.of, self.against) if part
+        )
 
     @property
     def arrow(self) -> str:
@@ -43,11 +58,15 @@ class Column:
 
 @dataclass(frozen=True)
 class RowLayout:
-    """One row of the paper's table: `single` is its one experiment, or `runs` has one for each task."""
+    """One row of the paper's table: `single` is its one experiment, or `runs` has one for each task.
+
+    `stride`: that of the initial predictions that the row is about (Table 4), None for final ones.
+    """
 
     label: str
     single: str | None
     runs: dict[str, str]
+    stride: int | None = None
 
     @property
     def experiments(self) -> list[str]:
@@ -66,15 +85,23 @@ class Layout:
     columns: tuple[Column, ...]
     rows: tuple[RowLayout, ...]
     baselines: tuple[str, ...] = ()
+    references: Mapping[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def experiments(self) -> list[str]:
         """Every experiment that the table shows, in the order of the rows, and baselines that it does not show."""
-        return list(dict.fromkeys([*(name for row in self.rows for name in row.experiments), *self.baselines]))
+        references = [name for runs in self.references.values() for name in runs.values()]
+        shown = [name for row in self.rows for name in row.experiments]
+        return list(dict.fromkeys([*shown, *self.baselines, *references]))
+
+    @property
+    def has_resources(self) -> bool:
+        """Whether a column shows what the networks cost."""
+        return any(column.of == "resources" for column in self.columns)
 
 
 class ColumnEntry(Strict):
-    """A column's long form; what comes after `published` is needed exactly where no task has the metric."""
+    """A column's long form; from `label` to `digits` needed where no task has the metric (digits may be given)."""
 
     metric: str
     published: str | None = None
@@ -83,12 +110,15 @@ class ColumnEntry(Strict):
     unit: str | None = None
     scale: float | None = None
     digits: int | None = None
+    of: Source = "run"
+    against: str = ""
 
 
 class RowEntry(Strict):
     label: str
     run: str | None = None
     runs: dict[str, str] = {}  # noqa: RUF012  (pydantic copies defaults)
+    stride: int | None = None
 
     @model_validator(mode="after")
     def one_of_both(self) -> RowEntry:
@@ -104,6 +134,15 @@ class TableEntry(Strict):
     columns: list[str | ColumnEntry]
     rows: list[RowEntry]
     baselines: list[str] = []  # noqa: RUF012
+    references: dict[str, dict[str, str]] = {}  # noqa: RUF012
+
+    @model_validator(mode="after")
+    def references_known(self) -> TableEntry:
+        for item in self.columns:
+            name = "" if isinstance(item, str) else item.against
+            if name and name not in self.references:
+                raise ValueError(f"a column is against '{name}', expected one of: {', '.join(self.references)}")
+        return self
 
 
 def load_layouts(path: Path = TABLES) -> dict[str, Layout]:
@@ -141,25 +180,35 @@ def resolve(name: str, entry: TableEntry, where: str) -> Layout:
         dataset=entry.dataset,
         published=entry.published,
         columns=tuple(column(item, where) for item in columns),
-        rows=tuple(RowLayout(row.label, row.run, row.runs) for row in entry.rows),
+        rows=tuple(RowLayout(row.label, row.run, row.runs, row.stride) for row in entry.rows),
         baselines=tuple(entry.baselines),
+        references=entry.references,
     )
 
 
 def column(item: ColumnEntry, where: str) -> Column:
-    """A column: delta_m, a task's main metric, or one that says itself how it is printed."""
+    """A column: delta_m, a cost of the network, a task's main metric, or one that says itself how it is printed."""
     name, _, metric = item.metric.partition(".")
     published = item.published or item.metric.rpartition(".")[2]
     if item.metric == DELTA:
-        return Column("", DELTA, published, "Δm", "higher", "%", 1.0, 2)
+        label = "Δm" + (f" w.r.t. {item.against}" if item.against else "")
+        return Column("", DELTA, published, label, "higher", "%", 1.0, 2, against=item.against)
+    if item.of == "resources":
+        return own_column(item, "", item.metric, published, where)
     task = registry().get(name)
     if task is None:
         options = ", ".join([*registry(), DELTA])
         raise UserError(f"{where}: unknown task '{name}' in '{item.metric}', expected one of: {options}")
     if metric in ("", task.metric):
-        label = f"{task.label} {task.metric}"
-        return Column(name, task.metric, published, label, task.better, task.unit, task.scale, task.digits)
+        label = f"{task.label} {task.metric}" + (" ST" if item.of == "baseline" else "")
+        digits = task.digits if item.digits is None else item.digits
+        return Column(name, task.metric, published, label, task.better, task.unit, task.scale, digits, item.of)
+    return own_column(item, name, metric, published, where)
+
+
+def own_column(item: ColumnEntry, task: str, metric: str, published: str, where: str) -> Column:
+    """A column that no task describes: it says itself how it is printed."""
     if item.label is None or item.better is None or item.scale is None or item.digits is None:
         raise UserError(f"{where}: '{item.metric}' is no task's main metric; give label, better, scale and digits")
-    label = f"{task.label} {item.label}"
-    return Column(name, metric, published, label, item.better, item.unit or "", item.scale, item.digits)
+    label = f"{registry()[task].label} {item.label}" if task else item.label
+    return Column(task, metric, published, label, item.better, item.unit or "", item.scale, item.digits, item.of)

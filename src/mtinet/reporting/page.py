@@ -13,8 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from mtinet.reporting import formats
+from mtinet.reporting import plain as plain_tables
+from mtinet.reporting.cells import GAP
 from mtinet.reporting.conditions import Conditions
-from mtinet.reporting.tables import GAP, Table
+from mtinet.reporting.plain import PlainTable
+from mtinet.reporting.tables import Table
 
 HERE = Path(__file__).parent
 TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
@@ -66,11 +69,13 @@ def render(
     runs: Sequence[tuple[str, int]],
     manifests: Sequence[Mapping[str, Any]],
     notes: Sequence[str] = (),
+    plain: Sequence[PlainTable] = (),
 ) -> str:
     """The page of one study as HTML; its first line says what the tables' first lines say.
 
     `runs` are the declared (experiment, seed); those without a manifest are shown as missing. `notes` state
     readings and choices beside those that `readings` takes from the manifests.
+    `plain`: tables of text, that rest on no run.
     """
     by_run = {(manifest["experiment"], manifest["seed"]): manifest for manifest in manifests}
     present = [by_run[run] for run in runs if run in by_run]
@@ -88,6 +93,7 @@ def render(
         dataset=dataset,
         conditions=conditions,
         tables=[(table, formats.latex(table), downloads(table)) for table in tables],
+        plain=[(table, plain_tables.latex(table), plain_downloads(table)) for table in plain],
         pictures=pictures,
         facts=list(FACTS.values()),
         provenance=[(*run, facts(by_run.get(run))) for run in runs],
@@ -102,6 +108,14 @@ def downloads(table: Table) -> list[tuple[str, str]]:
     return [
         (f"{table.name}.{suffix}", data_uri(write(table).encode(), "text/plain;charset=utf-8"))
         for suffix, write in writers.items()
+    ]
+
+
+def plain_downloads(table: PlainTable) -> list[tuple[str, str]]:
+    """A table of text's files as (file name, data URI)."""
+    return [
+        (f"{table.name}.{suffix}", data_uri(write(table).encode(), "text/plain;charset=utf-8"))
+        for suffix, write in plain_tables.WRITERS.items()
     ]
 
 

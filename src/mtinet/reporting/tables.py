@@ -4,37 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any, Literal
 
 from mtinet.errors import UserError
+from mtinet.reporting.cells import GAP, UNCLEAR, Cell, difference, measured_cell, number, printed_cell, scaled
 from mtinet.reporting.conditions import Conditions
-from mtinet.reporting.layouts import DELTA, Column, Layout, RowLayout
+from mtinet.reporting.layouts import Column, Layout, RowLayout
 
 # The predictors that see no image stand first in every table, so that nobody mistakes noise for learning.
 BLIND = {"constant": "Best constant", "position": "Per-position prior"}
-GAP = "–"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One number of a table in the units shown; `text` is how it is printed.
-
-    `spread` is the standard deviation over seeds, empty of a single one. A `missing` number should be there
-    and is not (no run yet, or not legible in the paper); a cell with neither value nor `missing` has nothing
-    to show.
-    """
-
-    value: float | None = None
-    text: str = ""
-    spread: str = ""
-    missing: bool = False
-    bold: bool = False
-
-    @property
-    def full(self) -> str:
-        """The number with its spread."""
-        return f"{self.text} ± {self.spread}" if self.spread else self.text
 
 
 @dataclass(frozen=True)
@@ -42,7 +20,7 @@ class Row:
     """One row: the number of training steps, then measured, printed and difference of every column."""
 
     label: str
-    kind: Literal["blind", "method"]
+    kind: Literal["blind", "method", "quoted"]
     steps: Cell
     measured: tuple[Cell, ...]
     printed: tuple[Cell, ...]
@@ -73,27 +51,47 @@ def build(
     blind: Mapping[str, Any],
     published: Mapping[str, Any],
     conditions: Conditions,
+    resources: Mapping[str, Any] | None = None,
 ) -> Table:
     """The table of `layout` from the comparison file, the blind predictors' metrics and the paper's numbers.
 
-    Metrics that are not there become gaps, named in the notes. Raises UserError when the comparison is of
-    another dataset or study, when its delta_m refers to other single-task runs than the table's, or when
-    published.yaml lacks the table, a row or a column.
+    resources: the file of the stage resources, for a table that has columns of it. Scores against distilled labels
+    are starred; beside them stand those against exact labels, where the comparison has such. Metrics that are not
+    there become gaps, named in the notes. Raises UserError when the comparison is of another dataset or study, when
+    its delta_m refers to other single-task runs than the table's, or when published.yaml lacks the table, a row or
+    a column.
     """
     check_same(layout, comparison, conditions)
     experiments = comparison["experiments"]
     check_baselines(layout, experiments)
-    rows = [blind_row(layout, blind, key) for key in BLIND]
+    columns = shown_columns(layout, comparison)
+    rows = [blind_row(columns, blind, key) for key in BLIND if any(column.task for column in columns)]
+    costs = (resources or {}).get("experiments", {})
     for row in layout.rows:
-        rows.append(method_row(row, layout, experiments, printed_cells(row, layout, published)))
+        measured = tuple(measured_cell(row, column, experiments, costs, layout.rows[0]) for column in columns)
+        rows.append(
+            method_row(row, columns, experiments, measured, printed_cells(row, layout, columns, published, measured))
+        )
     return Table(
         name=layout.name,
         title=layout.title,
         line=conditions.line(),
-        columns=layout.columns,
-        rows=tuple(embolden(rows, layout.columns)),
-        notes=tuple(notes(layout, rows, experiments)),
+        columns=columns,
+        rows=tuple(embolden(rows, columns)),
+        notes=tuple(notes(layout, rows, comparison, resources)),
     )
+
+
+def shown_columns(layout: Layout, comparison: Mapping[str, Any]) -> tuple[Column, ...]:
+    """The layout's columns, starred where labels are a teacher's, with those against exact labels beside them."""
+    columns = []
+    for column in layout.columns:
+        starred = column.task in comparison.get("distilled", {})
+        columns.append(replace(column, label=f"{column.label}*") if starred else column)
+        exact = any(column.task in (found.get("exact") or {}) for found in comparison["experiments"].values())
+        if exact and column.of == "run":
+            columns.append(replace(column, label=f"{column.label} vs exact", of="exact", published=""))
+    return tuple(columns)
 
 
 def check_same(layout: Layout, comparison: Mapping[str, Any], conditions: Conditions) -> None:
@@ -119,56 +117,30 @@ def check_baselines(layout: Layout, experiments: Mapping[str, Any]) -> None:
                 )
 
 
-def blind_row(layout: Layout, blind: Mapping[str, Any], key: str) -> Row:
+def blind_row(columns: tuple[Column, ...], blind: Mapping[str, Any], key: str) -> Row:
     """The row of a predictor that sees no image; it takes no steps, and the paper prints nothing about it."""
     tasks = blind.get(key) or {}
-    values = [(tasks.get(column.task) or {}).get(column.metric) for column in layout.columns]
+    values = [(tasks.get(column.task) or {}).get(column.metric) for column in columns]
     measured = tuple(
-        number(scaled(value, column), column.digits) if column.task else Cell()
-        for value, column in zip(values, layout.columns, strict=True)
+        number(scaled(value, column), column.digits) if column.task and column.of == "run" else Cell()
+        for value, column in zip(values, columns, strict=True)
     )
     empty = (Cell(),) * len(measured)
     return Row(BLIND[key], "blind", Cell(0.0, "0"), measured, empty, empty)
 
 
-def method_row(row: RowLayout, layout: Layout, experiments: Mapping[str, Any], printed: tuple[Cell, ...]) -> Row:
+def method_row(
+    row: RowLayout,
+    columns: tuple[Column, ...],
+    experiments: Mapping[str, Any],
+    measured: tuple[Cell, ...],
+    printed: tuple[Cell, ...],
+) -> Row:
     """The row of one method: its measured cells beside the printed ones."""
-    measured = tuple(measured_cell(row, column, experiments) for column in layout.columns)
-    pairs = zip(measured, printed, layout.columns, strict=True)
-    differences = tuple(difference(*pair) for pair in pairs)
-    return Row(row.label, "method", steps_cell(row, experiments), measured, printed, differences)
-
-
-def measured_cell(row: RowLayout, column: Column, experiments: Mapping[str, Any]) -> Cell:
-    """One measured number; empty where the method does not do the task, missing where it has no metrics."""
+    differences = tuple(difference(*pair) for pair in zip(measured, printed, columns, strict=True))
     if not row.experiments:
-        return Cell()
-    if column.metric == DELTA:
-        return delta_cell(row, column, experiments)
-    name = row.single or row.runs.get(column.task)
-    if name is None:
-        return Cell()
-    found = experiments.get(name) or {}
-    if column.task not in found.get("tasks", [column.task]):
-        return Cell()
-    value = ((found.get("metrics") or {}).get(column.task) or {}).get(column.metric)
-    spread = ((found.get("std") or {}).get(column.task) or {}).get(column.metric)
-    return number(scaled(value, column), column.digits, spread=several(found, scaled(spread, column)))
-
-
-def delta_cell(row: RowLayout, column: Column, experiments: Mapping[str, Any]) -> Cell:
-    """delta_m (equation 2); of the single-task runs themselves it is 0, once all of them are there."""
-    if row.single is None:
-        there = all((experiments.get(name) or {}).get("metrics") for name in row.experiments)
-        return number(0.0 if there else None, column.digits)
-    found = experiments.get(row.single) or {}
-    spread = several(found, scaled(found.get("delta_m_std"), column))
-    return number(scaled(found.get(DELTA), column), column.digits, spread=spread)
-
-
-def several(found: Mapping[str, Any], spread: float | None) -> float | None:
-    """The standard deviation over seeds, where there is more than one."""
-    return spread if len(found.get("seeds") or []) > 1 else None
+        return Row(f"{row.label} (quoted)", "quoted", Cell(), measured, printed, (Cell(),) * len(measured))
+    return Row(row.label, "method", steps_cell(row, experiments), measured, printed, differences)
 
 
 def steps_cell(row: RowLayout, experiments: Mapping[str, Any]) -> Cell:
@@ -181,18 +153,27 @@ def steps_cell(row: RowLayout, experiments: Mapping[str, Any]) -> Cell:
     return Cell(value, " / ".join(distinct), missing=None in steps)
 
 
-def printed_cells(row: RowLayout, layout: Layout, published: Mapping[str, Any]) -> tuple[Cell, ...]:
-    """The paper's numbers for one row."""
+def printed_cells(
+    row: RowLayout,
+    layout: Layout,
+    columns: tuple[Column, ...],
+    published: Mapping[str, Any],
+    measured: tuple[Cell, ...],
+) -> tuple[Cell, ...]:
+    """The paper's numbers for one row; the paper prints nothing against exact labels."""
     table = entry(published, layout.published, "table")
     values = entry(table, row.label, f"row of {layout.published}")
     cells = []
-    for column in layout.columns:
+    for column, cell in zip(columns, measured, strict=True):
+        if not column.published:
+            cells.append(Cell())
+            continue
         if column.published not in table["columns"]:
             raise UserError(
                 f"published.yaml: {layout.published} has no column '{column.published}' but"
                 f" {table['columns']}; correct the columns of '{layout.name}' in pipeline/tables.yaml"
             )
-        cells.append(number(values[table["columns"].index(column.published)], column.digits))
+        cells.append(printed_cell(values[table["columns"].index(column.published)], cell, column.digits, row))
     return tuple(cells)
 
 
@@ -203,33 +184,12 @@ def entry(content: Mapping[str, Any], key: str, what: str) -> Any:
     return content[key]
 
 
-def scaled(value: float | None, column: Column) -> float | None:
-    """A metric in the units that the table shows."""
-    return None if value is None else value * column.scale
-
-
-def number(value: float | None, digits: int, *, spread: float | None = None, sign: str = "") -> Cell:
-    """A cell of one number, `None` being a gap."""
-    if value is None:
-        return Cell(None, GAP, missing=True)
-    shown = round(value, digits) + 0.0  # adding zero turns -0.0, which would print as "-0.00", into 0.0
-    return Cell(value, f"{shown:{sign}.{digits}f}", "" if spread is None else f"{spread:.{digits}f}")
-
-
-def difference(measured: Cell, printed: Cell, column: Column) -> Cell:
-    """Measured minus printed, of the numbers as shown, so that every row adds up for its reader."""
-    if measured.value is None or printed.value is None:
-        missing = measured.missing or printed.missing
-        return Cell(None, GAP if missing else "", missing=missing)
-    return number(float(Decimal(measured.text) - Decimal(printed.text)), column.digits, sign="+")
-
-
 def embolden(rows: list[Row], columns: tuple[Column, ...]) -> list[Row]:
     """Mark the best measured value of each column among the methods, ties as shown included."""
     best: list[str | None] = []
     for index, column in enumerate(columns):
         choose = max if column.better == "higher" else min
-        cells = [row.measured[index] for row in rows if row.kind == "method"]
+        cells = [row.measured[index] for row in rows if row.kind == "method" and column.of != "resources"]
         best.append(choose((cell.text for cell in cells if cell.value is not None), key=float, default=None))
     return [row if row.kind == "blind" else replace(row, measured=marked(row.measured, best)) for row in rows]
 
@@ -240,13 +200,18 @@ def marked(cells: tuple[Cell, ...], best: list[str | None]) -> tuple[Cell, ...]:
     return tuple(replace(cell, bold=cell.value is not None and cell.text == top) for cell, top in pairs)
 
 
-def notes(layout: Layout, rows: list[Row], experiments: Mapping[str, Any]) -> list[str]:
+def notes(
+    layout: Layout, rows: list[Row], comparison: Mapping[str, Any], resources: Mapping[str, Any] | None
+) -> list[str]:
     """What a reader of the table must know: its conventions, and the reason of every gap."""
+    experiments = comparison["experiments"]
     lines = [
         "Per metric: measured here, printed in the paper, and the difference measured - printed."
         " Bold: the best measured value. Steps: training steps.",
-        f"{' and '.join(BLIND.values())} see no image: they are fitted to the training labels alone.",
     ]
+    if any(row.kind == "blind" for row in rows):
+        lines.append(f"{' and '.join(BLIND.values())} see no image: they are fitted to the training labels alone.")
+    lines += conventions(layout, rows, comparison, resources)
     absent = [name for name in layout.experiments if not (experiments.get(name) or {}).get("metrics")]
     if absent:
         lines.append(f"{GAP} missing, no metrics of: {', '.join(absent)}.")
@@ -260,4 +225,29 @@ def notes(layout: Layout, rows: list[Row], experiments: Mapping[str, Any]) -> li
         lines.append(f"{GAP} among the printed numbers: not legible in the paper's text.")
     if any(cell.spread for row in rows for cell in row.measured):
         lines.append("± the standard deviation over seeds.")
+    return lines
+
+
+def conventions(
+    layout: Layout, rows: list[Row], comparison: Mapping[str, Any], resources: Mapping[str, Any] | None
+) -> list[str]:
+    """What the marks of this table mean; only those that it has."""
+    lines = []
+    cells = [cell for row in rows for cell in row.measured]
+    if any(cell.interval for cell in cells):
+        lines.append("In brackets: the 95 % interval by paired bootstrap over the test images, 1,000 resamples.")
+    if any(cell.unclear for cell in cells):
+        lines.append(f"{UNCLEAR} the interval of the difference from the single-task run (of Δm itself) contains 0.")
+    tasks = {column.task for column in layout.columns}
+    for task, kind in comparison.get("distilled", {}).items():
+        if task in tasks:
+            lines.append(f"* labels of {task} are predictions of a teacher ({kind}), in training and in scoring.")
+    if any("exact" in found for found in comparison["experiments"].values()):
+        lines.append(
+            "vs exact: scored against the exact geometry of the rendered scenes; the paper has no such number."
+        )
+    if any(row.kind == "quoted" for row in rows):
+        lines.append("(quoted): a row of another paper, as the paper prints it; nothing was measured here.")
+    if any(column.of == "resources" for column in layout.columns):
+        lines.append((resources or {}).get("convention", f"{GAP} missing, the networks were not counted."))
     return lines

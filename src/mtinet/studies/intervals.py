@@ -13,15 +13,21 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtinet import metrics
 from mtinet.errors import UserError
+from mtinet.metrics import segmentation
 from mtinet.metrics.delta_m import delta_m
 
+# The modules whose metrics are functions of sums over the set, but for those named: these go image by image and
+# have no interval here (the mean of every image's own rmse, the F at every image's own threshold).
+OF_SUMS: dict[str, tuple[str, ...]] = {
+    "segmentation": (), "normals": (), "depth": ("rmse_per_image",), "edge_detection": ("oisF",), "edge_loss": (),
+}  # fmt: skip
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 
@@ -32,7 +38,9 @@ def resamples(images: int, replicates: int, seed: int) -> NDArray[np.int32]:
     return generator.integers(0, images, (replicates, images), dtype=np.int32)
 
 
-def replicated(name: str, runs: Sequence[Floats], draws: NDArray[np.int32]) -> dict[str, Floats]:
+def replicated(
+    name: str, runs: Sequence[Floats], draws: NDArray[np.int32], settings: metrics.Settings | None = None
+) -> dict[str, Floats]:
     """Every metric of task `name` in every replicate, [replicates], averaged over the runs (seeds).
 
     runs: per-image statistics [images, ...], one array per seed. NaN where a run's metric is not defined.
@@ -45,10 +53,51 @@ def replicated(name: str, runs: Sequence[Floats], draws: NDArray[np.int32]) -> d
                 f"intervals of '{name}': found statistics of {len(statistics)} images, expected {images} as in"
                 " the other runs; evaluate all runs on the same split"
             )
-    found = [[metrics.summarize(name, statistics[draw]) for draw in draws] for statistics in runs]
+    found = [one_run(name, statistics, draws, settings) for statistics in runs]
+    return {key: np.array([row[key] for row in found]).mean(axis=0) for key in found[0]}
+
+
+def one_run(
+    name: str, statistics: Floats, draws: NDArray[np.int32], settings: metrics.Settings | None
+) -> dict[str, Floats]:
+    """Every metric of one run in every replicate: one matrix product where the metric is one of the set's sums."""
+    module = metrics.module(name).__name__.rpartition(".")[2]
+    if module not in OF_SUMS:
+        rows = [metrics.summarize(name, statistics[draw], settings) for draw in draws]
+        return {key: np.array([row[key] for row in rows], np.float64) for key in rows[0]}
+    counts = np.stack([np.bincount(draw, minlength=draws.shape[1]) for draw in draws]).astype(np.float64)
+    sums = np.tensordot(counts, statistics, axes=1)
+    if module in VECTORISED:
+        return VECTORISED[module](sums)
+    rows = [metrics.summarize(name, total[None], settings) for total in sums]
+    return {key: np.array([row[key] for row in rows], np.float64) for key in rows[0] if key not in OF_SUMS[module]}
+
+
+def depth_of(sums: Floats) -> dict[str, Floats]:
+    """What metrics/depth.py makes of the sums, [replicates, 6], of all replicates at once."""
+    means = segmentation.ratio(sums[:, 1:], np.broadcast_to(sums[:, :1], sums[:, 1:].shape))
+    names = ("rel", "delta_1", "delta_2", "delta_3")
+    return {"rmse": np.sqrt(means[:, 0])} | {name: means[:, 1 + index] for index, name in enumerate(names)}
+
+
+def segmentation_of(sums: Floats) -> dict[str, Floats]:
+    """What metrics/segmentation.py makes of the sums, [replicates, 3, classes], of all replicates at once."""
+    hits, false_positives, false_negatives = np.moveaxis(sums, 1, 0)
     return {
-        key: np.array([[row[key] for row in rows] for rows in found], np.float64).mean(axis=0) for key in found[0][0]
+        "mIoU": mean_of_defined(segmentation.ratio(hits, hits + false_positives + false_negatives)),
+        "pixel_acc": segmentation.ratio(hits.sum(axis=1), (hits + false_negatives).sum(axis=1)),
+        "mean_acc": mean_of_defined(segmentation.ratio(hits, hits + false_negatives)),
     }
+
+
+def mean_of_defined(values: Floats) -> Floats:
+    """Means over the last axis of what is not NaN; NaN where nothing is."""
+    defined = ~np.isnan(values)
+    return segmentation.ratio(np.where(defined, values, 0).sum(axis=-1), defined.sum(axis=-1).astype(np.float64))
+
+
+# The bulk of a table's runs; each is compared with its module's own `summarize`, replicate by replicate, in a test.
+VECTORISED: dict[str, Callable[[Floats], dict[str, Floats]]] = {"depth": depth_of, "segmentation": segmentation_of}
 
 
 def delta_m_replicated(figures: Mapping[str, Floats], baselines: Mapping[str, Floats]) -> Floats:

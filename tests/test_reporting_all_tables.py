@@ -1,0 +1,311 @@
+"""Every table of the paper from made-up metric files of all 71 experiments: its CSV, LaTeX and HTML are parsed back and
+every cell is compared with one recomputed here from those files, published.yaml and the experiments' names."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+import shutil
+import subprocess
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import reporting_inputs as made
+import yaml
+
+from mtinet import config, metrics
+from mtinet.evaluation import uncertainty
+from mtinet.evaluation.comparison import compare
+from mtinet.reporting import formats, layouts, page, tables
+from mtinet.reporting.tables import Table
+from mtinet.studies.intervals import resamples
+
+LAYOUTS = yaml.safe_load((made.ROOT / "pipeline/tables.yaml").read_text())
+PUBLISHED = yaml.safe_load((made.ROOT / "pipeline/published.yaml").read_text())
+TASKS = yaml.safe_load((made.ROOT / "src/mtinet/tasks.yaml").read_text())
+PARAMS = config.load(made.ROOT / "params.yaml")
+IMAGES, REPLICATES = 12, 20
+SHAPES = {"seg": (3, 6), "parts": (3, 5), "sal": (15, 4), "edge": (4, 99), "normals": (5,), "depth": (6,)}
+DISTILLED = ("sal", "normals")
+RESOURCES = {"convention": "one is one", "experiments": {}}
+
+
+@cache
+def statistics(dataset: str, name: str) -> dict[str, np.ndarray]:
+    """Per-image statistics of one run, from a seed of its own."""
+    source = np.random.default_rng([len(dataset), *name.encode()])
+    _, experiment = PARAMS.experiment(dataset, name)
+    keys = [key for task in experiment.tasks for key in (task, *(f"{task}@{stride}" for stride in (4, 8, 16, 32)))]
+    keys += [f"{task}!exact" for task in experiment.tasks if dataset == "pascal" and task in DISTILLED]
+    found = {}
+    for key in keys:
+        counts = source.integers(1, 90, (IMAGES, *SHAPES[re.split("[@!]", key)[0]])).astype(float)
+        if key.startswith("edge"):
+            counts = np.sort(counts, axis=1)[:, [0, 2, 1, 3]]
+        found[key] = counts
+    return found
+
+
+@cache
+def metrics_file(dataset: str, name: str) -> dict[str, Any]:
+    """What the evaluation of one run writes."""
+    rows = {key: metrics.summarize(re.split("[@!]", key)[0], value) for key, value in statistics(dataset, name).items()}
+    return {
+        "dataset": dataset, "experiment": name, "seed": 0, "steps": 50 + len(name), "epochs": 1, "auxiliary": {},
+        "tasks": {key: row for key, row in rows.items() if key in TASKS},
+        "initial": {key: row for key, row in rows.items() if "@" in key},
+        **({"exact": {key[:-6]: row for key, row in rows.items() if "!" in key}} if dataset == "pascal" else {}),
+    }  # fmt: skip
+
+
+@cache
+def costs() -> dict[str, Any]:
+    """What the stage resources writes, for all experiments."""
+    names = {name for dataset in PARAMS.experiments for name, _ in PARAMS.runs(dataset)}
+    source = np.random.default_rng(3)
+    return {name: {"params_m": source.uniform(3, 90), "flops_g": source.uniform(9, 300)} for name in sorted(names)}
+
+
+@cache
+def built(name: str) -> Table:
+    """The table as the stages compare and table build it."""
+    layout = layouts.load_layouts(made.ROOT / layouts.TABLES)[name]
+    content = compare(
+        PARAMS, layout.dataset, layout.experiments, lambda n, s: metrics_file(layout.dataset, n),
+        lambda n, s: statistics(layout.dataset, n), layout.references,
+    )  # fmt: skip
+    published = layouts.load_published(made.ROOT / layouts.PUBLISHED)
+    return tables.build(
+        layout, content, made.blind(), published, made.conditions(), RESOURCES | {"experiments": costs()}
+    )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_replicates():
+    patch = pytest.MonkeyPatch()
+    patch.setattr(uncertainty, "REPLICATES", REPLICATES)
+    yield
+    patch.undo()
+
+
+def columns(name: str) -> list[dict[str, Any]]:
+    """The columns of tables.yaml in their long form, with those against exact labels where they belong."""
+    found = []
+    for item in LAYOUTS[name]["columns"]:
+        item = {"metric": item} if isinstance(item, str) else dict(item)
+        task, _, metric = item["metric"].partition(".")
+        entry = TASKS.get(task, {"metric": metric, "scale": 1.0, "digits": 2, "better": "higher"})
+        item = {"of": "run", "task": task if task in TASKS else "", "against": ""} | entry | item
+        item["metric"] = (metric or entry["metric"]) if item["task"] else task
+        item["published"] = item.get("published") or (task if item["task"] and not metric else item["metric"])
+        found.append(item)
+        if LAYOUTS[name]["dataset"] == "pascal" and task in DISTILLED and item["of"] == "run":
+            found.append(item | {"of": "exact", "published": None})
+    return found
+
+
+def single(name: str, task: str) -> str:
+    return f"{name.split('-')[0]}-single-{task}"
+
+
+def figure(dataset: str, name: str, task: str, stride: int | None = None) -> float:
+    kind, key = ("tasks", task) if stride is None else ("initial", f"{task}@{stride}")
+    return metrics_file(dataset, name)[kind][key][TASKS[task]["metric"]]
+
+
+def gain(dataset: str, name: str, stride: int | None, reference: str) -> float:
+    """Equation 2."""
+    tasks = PARAMS.experiment(dataset, name)[1].tasks
+    signs = [1 if TASKS[task]["better"] == "higher" else -1 for task in tasks]
+    ratios = [figure(dataset, name, t, stride) / figure(dataset, single(reference, t), t) - 1 for t in tasks]
+    return 100 * float(np.mean(np.multiply(signs, ratios)))
+
+
+def measured(name: str, row: dict[str, Any], column: dict[str, Any]) -> float | None:
+    """The value of one measured cell in the units shown."""
+    dataset, run, task, stride = LAYOUTS[name]["dataset"], row.get("run"), column["task"], row.get("stride")
+    if run is None and "runs" not in row:
+        return None
+    if column["of"] == "resources":
+        total, first = (
+            sum(costs()[n][column["metric"]] for n in ([r["run"]] if "run" in r else r["runs"].values()))
+            for r in (row, LAYOUTS[name]["rows"][0])
+        )
+        return total if row is LAYOUTS[name]["rows"][0] else 100 * (total / first - 1)
+    if column["metric"] == "delta_m":
+        return 0.0 if run is None else gain(dataset, run, stride, "r50fpn" if column["against"] else run)
+    run = run or row["runs"].get(task)
+    if run is None or task not in PARAMS.experiment(dataset, run)[1].tasks:
+        return None
+    run = single(run, task) if column["of"] == "baseline" else run
+    kind = {"exact": "exact"}.get(column["of"], "tasks" if stride is None else "initial")
+    return (
+        metrics_file(dataset, run)[kind][task if stride is None else f"{task}@{stride}"][column["metric"]]
+        * column["scale"]
+    )
+
+
+def triple(name: str, row: dict[str, Any], column: dict[str, Any]) -> list[str]:
+    """The fields of the CSV for one row and column."""
+    value, digits = measured(name, row, column), column["digits"]
+    relative = column["of"] == "resources" and row is not LAYOUTS[name]["rows"][0]
+    shown = "" if value is None else f"{value:+.{digits}f}%" if relative else f"{value + 0.0:.{digits}f}"
+    table = PUBLISHED[LAYOUTS[name]["published"]]
+    quoted = "run" not in row and "runs" not in row
+    paper = table[row["label"]][table["columns"].index(column["published"])] if column["published"] else ""
+    if paper is None:
+        paper = "NA" if quoted or value is not None else ""
+    elif not isinstance(paper, str):
+        paper = f"{paper:.{digits}f}"
+    if quoted or "" in (shown, paper):
+        return [shown, paper, ""]
+    if paper == "NA":
+        return [shown, paper, "NA"]
+    gap = Decimal(shown.rstrip("%")) - Decimal(paper.rstrip("%"))
+    return [shown, paper, f"{gap:+.{digits}f}" + ("%" if relative else "")]
+
+
+def expected(name: str) -> list[list[str]]:
+    """All rows of the CSV without steps and intervals, those of the image-blind predictors left out."""
+    rows = []
+    for row in LAYOUTS[name]["rows"]:
+        quoted = " (quoted)" if "run" not in row and "runs" not in row else ""
+        rows.append([row["label"] + quoted, *(cell for column in columns(name) for cell in triple(name, row, column))])
+    return rows
+
+
+def from_csv(name: str) -> pd.DataFrame:
+    text = formats.csv(built(name))
+    return pd.read_csv(io.StringIO(text), comment="#", dtype=str, keep_default_na=False)
+
+
+def of_methods(rows: list[list[str]]) -> list[list[str]]:
+    return [row for row in rows if row[0] not in tables.BLIND.values()]
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_cell_of_the_csv(name):
+    frame = from_csv(name)
+    shown = [key for key in frame if key == "method" or key.split(" ")[-1] in formats.KINDS]
+    assert of_methods(frame[shown].to_numpy().tolist()) == expected(name)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_cell_of_the_latex(name):
+    parts: list[list[list[str]]] = []
+    for body in re.findall(r"\\begin\{tabular\}.*?\\end\{tabular\}", formats.latex(built(name)), re.S):
+        lines = [line.removesuffix(r" \\").split(" & ") for line in body.splitlines() if line.endswith(r" \\")]
+        parts.append([[plain(cell) for cell in line] for line in lines[2:] if line[0]])
+    rows = [[part[i][0], *(cell for p in parts for cell in p[i][2:])] for part in parts[:1] for i in range(len(part))]
+    assert of_methods(rows) == [[cell.replace("NA", "–") for cell in row] for row in expected(name)]
+
+
+def plain(field: str) -> str:
+    """The text of one LaTeX cell, without its mark."""
+    text = field.strip().strip("$").replace(r"\mathbf{", "").replace(r" \approx", "").replace("--", "–")
+    return text.replace("}", "").replace(r"\%", "%")
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_cell_of_the_page(name):
+    text = page.render("x", made.conditions(), [built(name)], [], [], [])
+    body = text.split(f'<section id="{name}">')[1].split("<tbody>")[1].split("</tbody>")[0]
+    rows = []
+    for row in re.findall(r"<tr.*?</tr>", body, re.S):
+        cells = [
+            re.sub(r"<br><small>.*?</small>| ≈", "", cell) for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row)
+        ]
+        rows.append([html.unescape(cells[0]), *cells[2:]])
+    assert of_methods(rows) == [[cell.replace("NA", "–") for cell in row] for row in expected(name)]
+
+
+@cache
+def replicates(dataset: str, name: str, key: str, metric: str) -> np.ndarray:
+    """A metric of the drawn images, draw by draw."""
+    task = re.split("[@!]", key)[0]
+    rows = statistics(dataset, name)[key]
+    return np.array([metrics.summarize(task, rows[draw])[metric] for draw in resamples(IMAGES, REPLICATES, 0)])
+
+
+@pytest.mark.parametrize("name", ["table2b", "table4", "table5", "tableS2a", "tableS3c"])
+def test_every_interval_and_mark(name):
+    dataset, frame = LAYOUTS[name]["dataset"], from_csv(name).set_index("method")
+    compared = 0
+    for row in LAYOUTS[name]["rows"]:
+        for column, cell in zip(columns(name), built(name).columns, strict=True):
+            run = row.get("run") or row.get("runs", {}).get(column["task"])
+            if run is None or measured(name, row, column) is None:
+                continue
+            found = frame.loc[row["label"], [f"{cell.path} {kind}" for kind in ("low", "high", "unclear")]].to_list()
+            suffix = f"@{row['stride']}" if "stride" in row else "!exact" if column["of"] == "exact" else ""
+            if column["metric"] == "delta_m":
+                tasks = PARAMS.experiment(dataset, run)[1].tasks
+                base = "r50fpn" if column["against"] else run
+                main = {task: TASKS[task]["metric"] for task in tasks}
+                draws = 100 * np.mean([
+                    (1 if TASKS[t]["better"] == "higher" else -1)
+                    * (replicates(dataset, run, t + suffix, m) / replicates(dataset, single(base, t), t, m) - 1)
+                    for t, m in main.items()
+                ], axis=0)  # fmt: skip
+                gap = draws
+            else:
+                run = single(run, column["task"]) if column["of"] == "baseline" else run
+                draws = replicates(dataset, run, column["task"] + suffix, column["metric"]) * column["scale"]
+                base = single(run, column["task"])
+                plainly = column["of"] == "run" and "stride" not in row and base != run
+                gap = (
+                    draws - replicates(dataset, base, column["task"], column["metric"]) * column["scale"]
+                    if plainly
+                    else None
+                )
+            low, high = np.quantile(draws, [0.025, 0.975])
+            marked = gap is not None and np.quantile(gap, 0.025) <= 0 <= np.quantile(gap, 0.975)
+            assert found == [f"{low:.{column['digits']}f}", f"{high:.{column['digits']}f}", "1" if marked else ""]
+            compared += 1
+    assert compared > 15
+
+
+def test_latex_of_every_table_compiles(tmp_path):
+    if shutil.which("pdflatex") is None:
+        pytest.skip("pdflatex is not installed")
+    texts = "\n\\clearpage\n".join(formats.latex(built(name)) for name in LAYOUTS)
+    document = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n%s\\end{document}\n"
+    (tmp_path / "tables.tex").write_text(document % texts)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "tables.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "too large" not in done.stdout
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_an_experiment_that_is_removed_leaves_a_gap_in_its_row_and_a_note(name):
+    layout = layouts.load_layouts(made.ROOT / layouts.TABLES)[name]
+    gone = next(row.single for row in reversed(layout.rows) if row.single)
+    kept = [other for other in layout.experiments if other != gone]
+    content = compare(PARAMS, layout.dataset, kept, lambda n, s: metrics_file(layout.dataset, n))
+    table = tables.build(layout, content, made.blind(), PUBLISHED, made.conditions())
+    rows = [
+        row for row, entry in zip(table.rows[-len(layout.rows) :], layout.rows, strict=True) if entry.single == gone
+    ]
+    assert rows
+    for row in rows:
+        assert all(cell.value is None for cell in row.measured)
+        assert any(cell.missing for cell in row.measured)
+    assert any("missing, no metrics of" in note and gone in note for note in table.notes)
+
+
+def test_distilled_labels_are_starred_and_their_teacher_is_named():
+    table = built("table2b")
+    labels = [column.label for column in table.columns]
+    assert labels == [
+        "Seg mIoU", "Parts mIoU", "Sal mIoU*", "Sal mIoU vs exact", "Edge odsF", "Norm mean_angle*",
+        "Norm mean_angle vs exact", "Δm",
+    ]  # fmt: skip
+    for task in DISTILLED:
+        assert f"* labels of {task} are predictions of a teacher (trained), in training and in scoring." in table.notes
+    assert not any("*" in column.label for column in built("table2a").columns)
