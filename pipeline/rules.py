@@ -222,6 +222,18 @@ def blind(dataset: str) -> Rule:
     )
 
 
+def affinity(dataset: str) -> Rule:
+    settings = ("kernel", "dilations", "depth_threshold", "normals_threshold", "edge_rule", f"tasks.{dataset}")
+    return Rule(
+        "affinity",
+        dataset,
+        inputs=(paths.packed(STUDY, dataset, "val"),),
+        outputs=(out(paths.affinity(STUDY, dataset), git=True),),
+        params=(*study_params(dataset), *(f"affinity.{key}" for key in settings), *task_entries(dataset)),
+        code=code_of("affinity"),
+    )
+
+
 def compare(dataset: str, name: str) -> Rule:
     return Rule(
         "compare",
@@ -334,7 +346,7 @@ def rules() -> list[Rule]:
     for name, experiments in declared()["experiments"].items():
         methods = list(experiments)
         result += [check(name), dataset_rule(name), *(teach(name, task) for task in taught(name)), distill(name)]
-        result += [prepare(name), blind(name)]
+        result += [prepare(name), blind(name), affinity(name)]
         for method in methods:
             result += [train(name, method), evaluate(name, method)]
         for table_name in layouts(name):

@@ -17,7 +17,8 @@ from pipeline.dependencies import ROOT, declared
 from pipeline.rule import Rule
 from pipeline.rules import rules
 
-LOCAL_STAGES = ("check", "compare", "track", "table", "figure", "report")  # seconds of work: not worth a cluster's job
+# Seconds of work: not worth a cluster's job.
+LOCAL_STAGES = ("check", "compare", "track", "table", "figure", "report")
 
 
 @dataclass(frozen=True)
@@ -141,5 +142,6 @@ def snake_rule(rule: Rule, everything: list[str]) -> SnakeRule:
 DECLARED = rules()
 EVERYTHING = [path for rule in DECLARED for path in written_files(rule)]
 RULES = [snake_rule(rule, EVERYTHING) for rule in DECLARED]
-TARGETS = [path for rule in DECLARED if rule.stage in ("blind", "track", "table", "report") for path in written_files(rule)]
+ENDS = ("blind", "affinity", "track", "table", "figure", "report")
+TARGETS = [path for rule in DECLARED if rule.stage in ENDS for path in written_files(rule)]
 CHECKS = [rule.command for rule in DECLARED if rule.stage == "check"]
