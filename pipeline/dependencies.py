@@ -8,6 +8,7 @@ from typing import Any
 
 from mtinet import files, paths
 from mtinet.data.layouts import layout
+from mtinet.reporting.captions import figures_of
 from mtinet.tasks import registry
 from pipeline.imports import imported_files
 
@@ -112,6 +113,25 @@ def shown_experiments(dataset: str, table: str) -> tuple[str, ...]:
     return tuple(
         f"experiments.{dataset}.{method}.{name}" for method in methods for name in methods[method] if name in names
     )
+
+
+@cache
+def panels(dataset: str) -> dict[str, Any]:
+    """The dataset's qualitative panels as pipeline/figures.yaml declares them."""
+    found: dict[str, Any] = files.read_yaml(ROOT / "pipeline/figures.yaml").get(dataset, {})
+    return found
+
+
+def figures(dataset: str) -> tuple[str, ...]:
+    """The names of the dataset's figures."""
+    return figures_of(declared()["experiments"][dataset], panels(dataset), bool(layouts(dataset)))
+
+
+def drawn_experiments(dataset: str, panel: str) -> tuple[str, ...]:
+    """The declared experiments whose predictions a panel shows; one that is not declared is shown as missing."""
+    methods = declared()["experiments"][dataset]
+    names = shown(panels(dataset)[panel]) if panel in panels(dataset) else []
+    return tuple(name for name in names if any(name in experiments for experiments in methods.values()))
 
 
 def folders_of(place: Path, dataset: str, table: str) -> tuple[Path, ...]:

@@ -7,6 +7,8 @@ dependencies are read off the imports.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mtinet import paths
 from mtinet.tasks import registry
 from pipeline.dependencies import (
@@ -15,7 +17,9 @@ from pipeline.dependencies import (
     TEACHERS_METHOD,
     code_of,
     declared,
+    drawn_experiments,
     exact_folders,
+    figures,
     folders_of,
     layout_module,
     layouts,
@@ -32,7 +36,6 @@ from pipeline.dependencies import (
 )
 from pipeline.rule import Rule, out
 
-FIGURES = ("curves", "panel")
 TRAINING = ("input", "epochs", "epochs_of", "batch_size", "lr_factor", "augmentation", "pretrained")
 
 
@@ -294,22 +297,72 @@ def table(dataset: str, name: str) -> Rule:
     )
 
 
-def figure(dataset: str) -> Rule:
+def architecture(dataset: str) -> Rule:
+    methods = declared()["experiments"][dataset]
+    return Rule(
+        "architecture",
+        dataset,
+        inputs=(paths.checked(STUDY, dataset),),
+        outputs=(out(paths.architecture(STUDY, dataset), git=True),),
+        params=(
+            *study_params(dataset),
+            f"scales.paper.{dataset}.input",
+            f"datasets.{dataset}.tasks",
+            f"experiments.{dataset}",
+            *task_entries(dataset),
+        ),
+        code=code_of("architecture", *BACKBONES, *(f"src/mtinet/models/{method}.py" for method in methods)),
+    )
+
+
+def figure_inputs(dataset: str, name: str) -> tuple[Path, ...]:
+    """What the figure is drawn from."""
+    comparisons = tuple(paths.comparison(STUDY, table_name) for table_name in layouts(dataset))
+    structure = paths.architecture(STUDY, dataset)
+    examples = paths.examples_folder(STUDY, dataset)
+    return {
+        "curves": (paths.histories_folder(STUDY, dataset),),
+        "panel": tuple(examples / experiment for experiment in drawn_experiments(dataset, "panel")),
+        "methods": tuple(examples / experiment for experiment in drawn_experiments(dataset, "methods")),
+        "patches": (examples,),
+        "affinity": (paths.affinity(STUDY, dataset),),
+        "architecture": (structure,),
+        "propagation": (structure,),
+        "deltas": comparisons,
+        "costs": (*comparisons, structure),
+    }[name]
+
+
+def figure_params(dataset: str, name: str) -> tuple[str, ...]:
+    """What the figure depends on beside its inputs and the experiments."""
+    return {
+        "panel": (f"pipeline/figures.yaml:{dataset}",),
+        "methods": (f"pipeline/figures.yaml:{dataset}",),
+        "affinity": ("pipeline/affinity.yaml:",),
+        "patches": (f"affinity.tasks.{dataset}",),
+        "deltas": ("pipeline/tables.yaml:",),
+        "costs": ("pipeline/tables.yaml:",),
+    }.get(name, ())
+
+
+def figure(dataset: str, name: str) -> Rule:
+    """A rule per figure, not a matrix: what they are drawn from differs."""
     return Rule(
         "figure",
         dataset,
-        inputs=(paths.examples_folder(STUDY, dataset), paths.histories_folder(STUDY, dataset)),
-        outputs=tuple(out(paths.figure(STUDY, f"{dataset}-{{name}}", suffix)) for suffix in ("png", "svg")),
+        inputs=figure_inputs(dataset, name),
+        outputs=tuple(out(paths.figure(STUDY, f"{dataset}-{name}", suffix)) for suffix in ("png", "svg")),
         params=(
             *study_params(dataset),
             "seeds",
             f"datasets.{dataset}.tasks",
             f"experiments.{dataset}",
+            *figure_params(dataset, name),
             *task_entries(dataset),
         ),
         code=code_of("figure", f"src/mtinet/data/{dataset}_classes.py"),
-        arguments=("--name {name}",),
-        matrix={"name": FIGURES},
+        arguments=(f"--name {name}",),
+        method=name,
     )
 
 
@@ -320,7 +373,11 @@ def report(dataset: str) -> Rule:
         dataset,
         inputs=(
             *(paths.table(STUDY, name, suffix) for name in names for suffix in ("md", "csv", "tex")),
-            *(paths.figure(STUDY, f"{dataset}-{name}", suffix) for name in FIGURES for suffix in ("png", "svg")),
+            *(
+                paths.figure(STUDY, f"{dataset}-{name}", suffix)
+                for name in figures(dataset)
+                for suffix in ("png", "svg")
+            ),
             *(paths.comparison(STUDY, name) for name in names),
             paths.blind(STUDY, dataset),
             paths.manifests_folder(STUDY, dataset),
@@ -334,6 +391,7 @@ def report(dataset: str) -> Rule:
             f"experiments.{dataset}",
             "pipeline/tables.yaml:",
             "pipeline/published.yaml:",
+            f"pipeline/figures.yaml:{dataset}",
             *task_entries(dataset),
         ),
         code=(*code_of("report"), "src/mtinet/reporting/template.html"),
@@ -351,6 +409,6 @@ def rules() -> list[Rule]:
             result += [train(name, method), evaluate(name, method)]
         for table_name in layouts(name):
             result += [compare(name, table_name), table(name, table_name)]
-        result += [track(name)]
-        result += [figure(name), report(name)] if layouts(name) else []
+        result += [track(name), architecture(name), *(figure(name, figure_name) for figure_name in figures(name))]
+        result += [report(name)] if layouts(name) else []
     return result

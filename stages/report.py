@@ -1,10 +1,14 @@
-"""Render a dataset's page: tables, learning curves, qualitative panel and provenance in one HTML file."""
+"""Render a dataset's page: tables, figures and provenance in one HTML file."""
+
+from pathlib import Path
 
 from mtinet import config, files, paths, stage
 from mtinet.config import Params
 from mtinet.reporting import layouts, page, sources, tables
+from mtinet.reporting.captions import CAPTIONS, figures_of
 from mtinet.reporting.page import Picture
 
+PANELS = Path("pipeline/figures.yaml")
 TITLES = {"nyud": "NYUD-v2", "pascal": "PASCAL"}
 
 
@@ -21,13 +25,11 @@ def rendered(params: Params, dataset: str) -> str:
         for layout in layouts.load_layouts().values()
         if layout.dataset == dataset
     ]
+    panels = files.read_yaml(PANELS).get(dataset, {})
     pictures = [
-        Picture.of(paths.figure(study, f"{dataset}-curves", "svg"), "Learning curves", "Training losses of every run."),
-        Picture.of(
-            paths.figure(study, f"{dataset}-panel", "png"),
-            "Qualitative panel",
-            "Held-out images at evenly spaced places of the split, chosen without looking at any prediction.",
-        ),
+        Picture.of(paths.figure(study, f"{dataset}-{name}", caption.suffix), caption.title, caption.text)
+        for name in figures_of(params.experiments[dataset], panels, bool(built))
+        for caption in (CAPTIONS[name],)
     ]
     manifests = sources.manifests(params, dataset, names)
     return page.render(TITLES.get(dataset, dataset), conditions, built, pictures, runs, manifests)
