@@ -8,7 +8,7 @@ from typing import Any
 
 from mtinet import files, paths
 from mtinet.data.layouts import layout
-from mtinet.reporting.captions import figures_of
+from mtinet.reporting.captions import drawable, experiments_of, figures_of
 from mtinet.tasks import registry
 from pipeline.imports import imported_files
 
@@ -124,14 +124,21 @@ def panels(dataset: str) -> dict[str, Any]:
 
 def figures(dataset: str) -> tuple[str, ...]:
     """The names of the dataset's figures."""
-    return figures_of(declared()["experiments"][dataset], panels(dataset), bool(layouts(dataset)))
-
-
-def drawn_experiments(dataset: str, panel: str) -> tuple[str, ...]:
-    """The declared experiments whose predictions a panel shows; one that is not declared is shown as missing."""
     methods = declared()["experiments"][dataset]
-    names = shown(panels(dataset)[panel]) if panel in panels(dataset) else []
-    return tuple(name for name in names if any(name in experiments for experiments in methods.values()))
+    names = [name for experiments in methods.values() for name in experiments]
+    return figures_of(methods, drawable(panels(dataset), names), bool(layouts(dataset)))
+
+
+def drawn_experiments(dataset: str, panel: str) -> dict[str, str]:
+    """Experiment -> its key in params.yaml, of those declared whose predictions a panel shows."""
+    names = experiments_of(panels(dataset)[panel]["rows"])
+    return {name: key for name, key in experiment_keys(dataset).items() if name in names}
+
+
+def experiment_keys(dataset: str) -> dict[str, str]:
+    """Experiment -> its key in params.yaml."""
+    methods = declared()["experiments"][dataset]
+    return {name: f"experiments.{dataset}.{method}.{name}" for method in methods for name in methods[method]}
 
 
 def folders_of(place: Path, dataset: str, table: str) -> tuple[Path, ...]:

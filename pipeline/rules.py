@@ -19,6 +19,7 @@ from pipeline.dependencies import (
     declared,
     drawn_experiments,
     exact_folders,
+    experiment_keys,
     figures,
     folders_of,
     layout_module,
@@ -299,6 +300,8 @@ def table(dataset: str, name: str) -> Rule:
 
 def architecture(dataset: str) -> Rule:
     methods = declared()["experiments"][dataset]
+    # Not the learning rate and its like: they change no network.
+    keys = ("backbone", "tasks", "auxiliary", "options")
     return Rule(
         "architecture",
         dataset,
@@ -308,62 +311,48 @@ def architecture(dataset: str) -> Rule:
             *study_params(dataset),
             f"scales.paper.{dataset}.input",
             f"datasets.{dataset}.tasks",
-            f"experiments.{dataset}",
+            *(f"{entry}.{key}" for entry in experiment_keys(dataset).values() for key in keys),
             *task_entries(dataset),
         ),
         code=code_of("architecture", *BACKBONES, *(f"src/mtinet/models/{method}.py" for method in methods)),
     )
 
 
-def figure_inputs(dataset: str, name: str) -> tuple[Path, ...]:
-    """What the figure is drawn from."""
-    comparisons = tuple(paths.comparison(STUDY, table_name) for table_name in layouts(dataset))
-    structure = paths.architecture(STUDY, dataset)
-    examples = paths.examples_folder(STUDY, dataset)
-    return {
-        "curves": (paths.histories_folder(STUDY, dataset),),
-        "panel": tuple(examples / experiment for experiment in drawn_experiments(dataset, "panel")),
-        "methods": tuple(examples / experiment for experiment in drawn_experiments(dataset, "methods")),
-        "patches": (examples,),
-        "affinity": (paths.affinity(STUDY, dataset),),
-        "architecture": (structure,),
-        "propagation": (structure,),
-        "deltas": comparisons,
-        "costs": (*comparisons, structure),
-    }[name]
-
-
-def figure_params(dataset: str, name: str) -> tuple[str, ...]:
-    """What the figure depends on beside its inputs and the experiments."""
-    return {
-        "panel": (f"pipeline/figures.yaml:{dataset}",),
-        "methods": (f"pipeline/figures.yaml:{dataset}",),
-        "affinity": ("pipeline/affinity.yaml:",),
-        "patches": (f"affinity.tasks.{dataset}",),
-        "deltas": ("pipeline/tables.yaml:",),
-        "costs": ("pipeline/tables.yaml:",),
-    }.get(name, ())
-
-
 def figure(dataset: str, name: str) -> Rule:
     """A rule per figure, not a matrix: what they are drawn from differs."""
+    inputs, params = drawn_from(dataset, name)
     return Rule(
         "figure",
         dataset,
-        inputs=figure_inputs(dataset, name),
+        inputs=inputs,
         outputs=tuple(out(paths.figure(STUDY, f"{dataset}-{name}", suffix)) for suffix in ("png", "svg")),
-        params=(
-            *study_params(dataset),
-            "seeds",
-            f"datasets.{dataset}.tasks",
-            f"experiments.{dataset}",
-            *figure_params(dataset, name),
-            *task_entries(dataset),
-        ),
+        params=(*study_params(dataset), *params, *task_entries(dataset)),
         code=code_of("figure", f"src/mtinet/data/{dataset}_classes.py"),
         arguments=(f"--name {name}",),
         method=name,
     )
+
+
+def drawn_from(dataset: str, name: str) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Inputs and parameters of a figure."""
+    experiments, structure = f"experiments.{dataset}", paths.architecture(STUDY, dataset)
+    if name in ("panel", "methods"):
+        drawn, folder = drawn_experiments(dataset, name), paths.examples_folder(STUDY, dataset)
+        panel = f"pipeline/figures.yaml:{dataset}.{name}"
+        return tuple(folder / experiment for experiment in drawn), ("seeds", *drawn.values(), panel)
+    if name in ("deltas", "costs"):
+        comparisons = tuple(paths.comparison(STUDY, table_name) for table_name in layouts(dataset))
+        counted = (structure,) if name == "costs" else ()
+        return (*comparisons, *counted), (experiments, "pipeline/tables.yaml:")
+    others: dict[str, tuple[Path, tuple[str, ...]]] = {
+        "curves": (paths.histories_folder(STUDY, dataset), ("seeds", experiments)),
+        "patches": (paths.examples_folder(STUDY, dataset), ("seeds", experiments, f"affinity.tasks.{dataset}")),
+        "affinity": (paths.affinity(STUDY, dataset), ("pipeline/affinity.yaml:",)),
+        "architecture": (structure, ()),
+        "propagation": (structure, ()),
+    }
+    place, params = others[name]
+    return (place,), params
 
 
 def report(dataset: str) -> Rule:

@@ -7,6 +7,7 @@ from typing import Any
 from mtinet import config, files, paths, stage
 from mtinet.config import Params
 from mtinet.reporting import figures, layouts, runs, sources
+from mtinet.reporting.captions import experiments_of
 from mtinet.reporting.classes import classes_of
 
 PANELS, RECORDED = Path("pipeline/figures.yaml"), Path("pipeline/affinity.yaml")
@@ -21,7 +22,8 @@ def panel(params: Params, dataset: str, path: Path, name: str = "panel") -> None
     """Images, labels and the predictions of the declared rows."""
     declared = files.read_yaml(PANELS)[dataset][name]
     rows = {row["label"]: row.get("run") or row["runs"] for row in declared["rows"]}
-    figures.panel(sources.examples(params, dataset), rows, declared["tasks"], path, classes_of(dataset))
+    found = sources.examples(params, dataset, experiments_of(declared["rows"]))
+    figures.panel(found, rows, declared["tasks"], path, classes_of(dataset))
 
 
 def methods(params: Params, dataset: str, path: Path) -> None:

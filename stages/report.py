@@ -5,7 +5,7 @@ from pathlib import Path
 from mtinet import config, files, paths, stage
 from mtinet.config import Params
 from mtinet.reporting import layouts, page, sources, tables
-from mtinet.reporting.captions import CAPTIONS, figures_of
+from mtinet.reporting.captions import CAPTIONS, drawable, figures_of
 from mtinet.reporting.page import Picture
 
 PANELS = Path("pipeline/figures.yaml")
@@ -25,7 +25,7 @@ def rendered(params: Params, dataset: str) -> str:
         for layout in layouts.load_layouts().values()
         if layout.dataset == dataset
     ]
-    panels = files.read_yaml(PANELS).get(dataset, {})
+    panels = drawable(files.read_yaml(PANELS).get(dataset, {}), names)
     pictures = [
         Picture.of(paths.figure(study, f"{dataset}-{name}", caption.suffix), caption.title, caption.text)
         for name in figures_of(params.experiments[dataset], panels, bool(built))

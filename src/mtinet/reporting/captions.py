@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 RULE = "Held-out images at evenly spaced places of the split, chosen without looking at any prediction."
 
@@ -42,10 +42,21 @@ CAPTIONS = {
 }
 
 
+def experiments_of(rows: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The experiments behind a panel's rows, as pipeline/figures.yaml declares them."""
+    return {name for row in rows for name in (row["runs"].values() if "runs" in row else [row["run"]])}
+
+
+def drawable(panels: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> list[str]:
+    """The panels of which one experiment at least is among `names`: of others there is nothing to show."""
+    declared = set(names)
+    return [name for name, panel in panels.items() if experiments_of(panel["rows"]) & declared]
+
+
 def figures_of(methods: Iterable[str], panels: Collection[str], tables: bool) -> tuple[str, ...]:
     """The names of a dataset's figures, in the page's order.
 
-    methods: those of its experiments. panels: its qualitative panels. tables: whether its runs are compared anywhere.
+    methods: those of its experiments. panels: its drawable panels. tables: whether its runs are compared anywhere.
     """
     absent = {name for name in ("panel", "methods") if name not in panels}
     if "mti_net" not in methods:
