@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -170,6 +170,9 @@ def paint(figure: Figure, strip: Strip, top: float) -> None:
     for index, image in enumerate(strip.images):
         axis = place(figure, MARGIN + index * (width + GAP), top, width, strip.height)
         axis.imshow(image, interpolation="none")
+        # Where a white map ends; images of one strip may differ in size.
+        height, columns = image.shape[:2]
+        axis.add_patch(Rectangle((-0.5, -0.5), columns, height, fill=False, edgecolor="#999999", linewidth=0.5))
     if strip.words:
         axis = place(figure, MARGIN, top, width, strip.height)
         weight = "bold" if strip.heading else "normal"
