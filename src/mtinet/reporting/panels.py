@@ -172,7 +172,8 @@ def paint(figure: Figure, strip: Strip, top: float) -> None:
         axis.imshow(image, interpolation="none")
         # Where a white map ends; images of one strip may differ in size.
         height, columns = image.shape[:2]
-        axis.add_patch(Rectangle((-0.5, -0.5), columns, height, fill=False, edgecolor="#999999", linewidth=0.5))
+        frame = Rectangle((-0.5, -0.5), columns, height, fill=False, edgecolor="#999999", linewidth=0.5, clip_on=False)
+        axis.add_patch(frame)
     if strip.words:
         axis = place(figure, MARGIN, top, width, strip.height)
         weight = "bold" if strip.heading else "normal"
