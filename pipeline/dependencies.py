@@ -8,6 +8,7 @@ from typing import Any
 
 from mtinet import files, paths
 from mtinet.data.layouts import layout
+from mtinet.reporting.captions import drawable, experiments_of, figures_of
 from mtinet.tasks import registry
 from pipeline.imports import imported_files
 
@@ -118,6 +119,32 @@ def shown_experiments(dataset: str, table: str) -> tuple[str, ...]:
     return tuple(
         f"experiments.{dataset}.{method}.{name}" for method in methods for name in methods[method] if name in names
     )
+
+
+@cache
+def panels(dataset: str) -> dict[str, Any]:
+    """The dataset's qualitative panels as pipeline/figures.yaml declares them."""
+    found: dict[str, Any] = files.read_yaml(ROOT / "pipeline/figures.yaml").get(dataset, {})
+    return found
+
+
+def figures(dataset: str) -> tuple[str, ...]:
+    """The names of the dataset's figures."""
+    methods = declared()["experiments"][dataset]
+    names = [name for experiments in methods.values() for name in experiments]
+    return figures_of(methods, drawable(panels(dataset), names), bool(layouts(dataset)))
+
+
+def drawn_experiments(dataset: str, panel: str) -> dict[str, str]:
+    """Experiment -> its key in params.yaml, of those declared whose predictions a panel shows."""
+    names = experiments_of(panels(dataset)[panel]["rows"])
+    return {name: key for name, key in experiment_keys(dataset).items() if name in names}
+
+
+def experiment_keys(dataset: str) -> dict[str, str]:
+    """Experiment -> its key in params.yaml."""
+    methods = declared()["experiments"][dataset]
+    return {name: f"experiments.{dataset}.{method}.{name}" for method in methods for name in methods[method]}
 
 
 def folders_of(place: Path, dataset: str, table: str) -> tuple[Path, ...]:

@@ -17,7 +17,10 @@ from pipeline.dependencies import (
     TEACHERS_METHOD,
     code_of,
     declared,
+    drawn_experiments,
     exact_folders,
+    experiment_keys,
+    figures,
     folders_of,
     has_resources,
     layout_module,
@@ -35,7 +38,6 @@ from pipeline.dependencies import (
 )
 from pipeline.rule import Rule, out
 
-FIGURES = ("curves", "panel")
 OVERVIEWS = ("table1", "audit")
 TRAINING = ("input", "epochs", "epochs_of", "batch_size", "lr_factor", "augmentation", "pretrained")
 
@@ -226,6 +228,18 @@ def blind(dataset: str) -> Rule:
     )
 
 
+def affinity(dataset: str) -> Rule:
+    settings = ("kernel", "dilations", "depth_threshold", "normals_threshold", "edge_rule", f"tasks.{dataset}")
+    return Rule(
+        "affinity",
+        dataset,
+        inputs=(paths.packed(STUDY, dataset, "val"),),
+        outputs=(out(paths.affinity(STUDY, dataset), git=True),),
+        params=(*study_params(dataset), *(f"affinity.{key}" for key in settings), *task_entries(dataset)),
+        code=code_of("affinity"),
+    )
+
+
 def compare(dataset: str, name: str) -> Rule:
     return Rule(
         "compare",
@@ -365,23 +379,61 @@ def table(dataset: str, name: str) -> Rule:
     )
 
 
-def figure(dataset: str) -> Rule:
+def architecture(dataset: str) -> Rule:
+    methods = declared()["experiments"][dataset]
+    # Not the learning rate and its like: they change no network.
+    keys = ("backbone", "tasks", "auxiliary", "options")
+    return Rule(
+        "architecture",
+        dataset,
+        inputs=(paths.checked(STUDY, dataset),),
+        outputs=(out(paths.architecture(STUDY, dataset), git=True),),
+        params=(
+            *study_params(dataset),
+            f"scales.paper.{dataset}.input",
+            f"datasets.{dataset}.tasks",
+            *(f"{entry}.{key}" for entry in experiment_keys(dataset).values() for key in keys),
+            *task_entries(dataset),
+        ),
+        code=code_of("architecture", *BACKBONES, *(f"src/mtinet/models/{method}.py" for method in methods)),
+    )
+
+
+def figure(dataset: str, name: str) -> Rule:
+    """A rule per figure, not a matrix: what they are drawn from differs."""
+    inputs, params = drawn_from(dataset, name)
     return Rule(
         "figure",
         dataset,
-        inputs=(paths.examples_folder(STUDY, dataset), paths.histories_folder(STUDY, dataset)),
-        outputs=tuple(out(paths.figure(STUDY, f"{dataset}-{{name}}", suffix)) for suffix in ("png", "svg")),
-        params=(
-            *study_params(dataset),
-            "seeds",
-            f"datasets.{dataset}.tasks",
-            f"experiments.{dataset}",
-            *task_entries(dataset),
-        ),
+        inputs=inputs,
+        outputs=tuple(out(paths.figure(STUDY, f"{dataset}-{name}", suffix)) for suffix in ("png", "svg")),
+        params=(*study_params(dataset), *params, *task_entries(dataset)),
         code=code_of("figure", f"src/mtinet/data/{dataset}_classes.py"),
-        arguments=("--name {name}",),
-        matrix={"name": FIGURES},
+        arguments=(f"--name {name}",),
+        method=name,
     )
+
+
+def drawn_from(dataset: str, name: str) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Inputs and parameters of a figure."""
+    experiments, structure = f"experiments.{dataset}", paths.architecture(STUDY, dataset)
+    if name in ("panel", "methods"):
+        drawn, folder = drawn_experiments(dataset, name), paths.examples_folder(STUDY, dataset)
+        panel = f"pipeline/figures.yaml:{dataset}.{name}"
+        return tuple(folder / experiment for experiment in drawn), ("seeds", *drawn.values(), panel)
+    if name in ("deltas", "costs"):
+        comparisons = tuple(paths.comparison(STUDY, table_name) for table_name in layouts(dataset))
+        counted = (structure,) if name == "costs" else ()
+        return (*comparisons, *counted), (experiments, "pipeline/tables.yaml:")
+    others: dict[str, tuple[Path, tuple[str, ...]]] = {
+        "curves": (paths.histories_folder(STUDY, dataset), ("seeds", experiments)),
+        "patches": (paths.examples_folder(STUDY, dataset), ("seeds", experiments, f"affinity.tasks.{dataset}")),
+        "affinity": (paths.affinity(STUDY, dataset), ("pipeline/affinity.yaml:",)),
+        "architecture": (structure, ()),
+        "propagation": (structure, ()),
+    }
+    place, params = others[name]
+    return (place,), params
 
 
 def report(dataset: str) -> Rule:
@@ -391,7 +443,11 @@ def report(dataset: str) -> Rule:
         dataset,
         inputs=(
             *(paths.table(STUDY, name, suffix) for name in names for suffix in ("md", "csv", "tex")),
-            *(paths.figure(STUDY, f"{dataset}-{name}", suffix) for name in FIGURES for suffix in ("png", "svg")),
+            *(
+                paths.figure(STUDY, f"{dataset}-{name}", suffix)
+                for name in figures(dataset)
+                for suffix in ("png", "svg")
+            ),
             *(paths.comparison(STUDY, name) for name in names),
             *(path for name in names for path in resources_of(dataset, name)),
             paths.claims(STUDY, dataset),
@@ -410,6 +466,7 @@ def report(dataset: str) -> Rule:
             f"experiments.{dataset}",
             "pipeline/tables.yaml:",
             "pipeline/published.yaml:",
+            f"pipeline/figures.yaml:{dataset}",
             "src/mtinet/tasks.yaml:",
         ),
         code=(*code_of("report"), "src/mtinet/reporting/template.html"),
@@ -422,12 +479,12 @@ def rules() -> list[Rule]:
     for name, experiments in declared()["experiments"].items():
         methods = list(experiments)
         result += [check(name), dataset_rule(name), *(teach(name, task) for task in taught(name)), distill(name)]
-        result += [prepare(name), blind(name)]
+        result += [prepare(name), blind(name), affinity(name)]
         for method in methods:
             result += [train(name, method), evaluate(name, method)]
         for table_name in layouts(name):
             result += [resources(name, table_name)] if resources_of(name, table_name) else []
             result += [compare(name, table_name), table(name, table_name)]
-        result += [track(name)]
-        result += [claims(name), overview(name), figure(name), report(name)] if layouts(name) else []
+        result += [track(name), architecture(name), *(figure(name, figure_name) for figure_name in figures(name))]
+        result += [claims(name), overview(name), report(name)] if layouts(name) else []
     return result

@@ -122,6 +122,6 @@ def snake_rule(rule: Rule, everything: list[str]) -> SnakeRule:
 DECLARED = rules()
 EVERYTHING = [path for rule in DECLARED for path in written_files(rule)]
 RULES = [snake_rule(rule, EVERYTHING) for rule in DECLARED]
-ENDS = ("blind", "track", "table", "report")
+ENDS = ("blind", "affinity", "track", "table", "figure", "report")
 TARGETS = [path for rule in DECLARED if rule.stage in ENDS for path in written_files(rule)]
 CHECKS = [rule.command for rule in DECLARED if rule.stage == "check"]

@@ -1,34 +1,92 @@
-"""Draw one figure of a dataset: its learning curves, or its qualitative panel."""
+"""Draw one figure of a dataset: curves, panels, affinities, architecture, gains."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from mtinet import config, files, paths, stage
 from mtinet.config import Params
-from mtinet.reporting import figures, sources
+from mtinet.reporting import figures, layouts, runs, sources
+from mtinet.reporting.captions import experiments_of
 from mtinet.reporting.classes import classes_of
 
-PANEL_METHODS = {"MTL": "multi_task", "PAD-Net": "pad_net", "MTI-Net": "mti_net"}
+PANELS, RECORDED = Path("pipeline/figures.yaml"), Path("pipeline/affinity.yaml")
 
 
 def curves(params: Params, dataset: str, path: Path) -> None:
     """Training losses of every run."""
-    names = [name for name, _ in params.runs(dataset)]
-    figures.learning_curves(sources.histories(params, dataset), path, {name: name for name in names})
+    figures.learning_curves(sources.histories(params, dataset), path, runs.shown(params, dataset))
 
 
-def panel(params: Params, dataset: str, path: Path) -> None:
-    """Single-task runs against the last declared experiment of each method: the one with most auxiliary tasks."""
-    methods = params.experiments[dataset]
-    single = {experiment.tasks[0]: name for name, experiment in methods.get("single_task", {}).items()}
-    rows = {"Single task": single} | {
-        label: list(methods[method])[-1] for label, method in PANEL_METHODS.items() if methods.get(method)
-    }
-    # Auxiliary normals are worth a look; edges thinner than a pixel of the panel are not.
-    tasks = list(dict.fromkeys([*single, *(name for name in ("normals",) if name in params.datasets[dataset].tasks)]))
-    figures.panel(sources.examples(params, dataset), rows, tasks, path, classes_of(dataset))
+def panel(params: Params, dataset: str, path: Path, name: str = "panel") -> None:
+    """Images, labels and the predictions of the declared rows."""
+    declared = files.read_yaml(PANELS)[dataset][name]
+    rows = {row["label"]: row.get("run") or row["runs"] for row in declared["rows"]}
+    found = sources.examples(params, dataset, experiments_of(declared["rows"]))
+    figures.panel(found, rows, declared["tasks"], path, classes_of(dataset))
 
 
-FIGURES = {"curves": curves, "panel": panel}
+def methods(params: Params, dataset: str, path: Path) -> None:
+    """The same with further methods between single-task networks and MTI-Net."""
+    panel(params, dataset, path, "methods")
+
+
+def patches(params: Params, dataset: str, path: Path) -> None:
+    """Labels in local and in large patches (Figure 2a)."""
+    tasks = params.affinity.tasks[dataset]
+    figures.patches(sources.examples(params, dataset), tasks, path, classes_of(dataset))
+
+
+def affinity(params: Params, dataset: str, path: Path) -> None:
+    """Matching pixel affinities (Figure 2b), beside those of real labels of the same dataset."""
+    measured = files.read_json(paths.affinity(params.study_name(dataset), dataset))
+    recorded = files.read_yaml(RECORDED)
+    figures.affinity(measured, path, recorded if recorded["dataset"] == dataset else None)
+
+
+def structure(params: Params, dataset: str) -> Any:
+    """What the stage architecture wrote."""
+    return files.read_json(paths.architecture(params.study_name(dataset), dataset))
+
+
+def architecture(params: Params, dataset: str, path: Path) -> None:
+    """MTI-Net's blocks (Figure 1)."""
+    figures.architecture(structure(params, dataset)["mti_net"], path)
+
+
+def propagation(params: Params, dataset: str, path: Path) -> None:
+    """Its feature propagation module (Figure 3)."""
+    figures.propagation(structure(params, dataset)["mti_net"], path)
+
+
+def compared(params: Params, dataset: str) -> dict[str, dict[str, Any]]:
+    """All experiments of the dataset's comparison files."""
+    study = params.study_name(dataset)
+    names = [layout.name for layout in layouts.load_layouts().values() if layout.dataset == dataset]
+    return runs.merged(files.read_json(paths.comparison(study, name)) for name in names)
+
+
+def deltas(params: Params, dataset: str, path: Path) -> None:
+    """delta_m of every method."""
+    figures.delta_bars(runs.shown(params, dataset), compared(params, dataset), path)
+
+
+def costs(params: Params, dataset: str, path: Path) -> None:
+    """delta_m against FLOPs and parameters."""
+    figures.against_costs(runs.shown(params, dataset), compared(params, dataset), structure(params, dataset), path)
+
+
+FIGURES: dict[str, Callable[[Params, str, Path], None]] = {
+    "curves": curves,
+    "panel": panel,
+    "methods": methods,
+    "patches": patches,
+    "affinity": affinity,
+    "architecture": architecture,
+    "propagation": propagation,
+    "deltas": deltas,
+    "costs": costs,
+}
 
 
 def main() -> None:

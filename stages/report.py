@@ -1,13 +1,17 @@
-"""Render a dataset's page: tables, learning curves, qualitative panel and provenance in one HTML file."""
+"""Render a dataset's page: tables, figures and provenance in one HTML file."""
+
+from pathlib import Path
 
 from mtinet import config, files, paths, stage
 from mtinet.config import Params
 from mtinet.reporting import layouts, page, sources, tables
 from mtinet.reporting.audit import audit, audit_table
+from mtinet.reporting.captions import CAPTIONS, drawable, figures_of
 from mtinet.reporting.labels import labels_table
 from mtinet.reporting.page import Picture
 from mtinet.reporting.verdicts import claims_table
 
+PANELS = Path("pipeline/figures.yaml")
 TITLES = {"nyud": "NYUD-v2", "pascal": "PASCAL"}
 
 
@@ -25,13 +29,11 @@ def rendered(params: Params, dataset: str) -> str:
         comparison = files.read_json(paths.comparison(study, layout.name))
         costs = files.read_json(paths.resources(study, layout.name)) if layout.has_resources else None
         built.append(tables.build(layout, comparison, blind, published, conditions, costs))
+    panels = drawable(files.read_yaml(PANELS).get(dataset, {}), names)
     pictures = [
-        Picture.of(paths.figure(study, f"{dataset}-curves", "svg"), "Learning curves", "Training losses of every run."),
-        Picture.of(
-            paths.figure(study, f"{dataset}-panel", "png"),
-            "Qualitative panel",
-            "Held-out images at evenly spaced places of the split, chosen without looking at any prediction.",
-        ),
+        Picture.of(paths.figure(study, f"{dataset}-{name}", caption.suffix), caption.title, caption.text)
+        for name in figures_of(params.experiments[dataset], panels, bool(built))
+        for caption in (CAPTIONS[name],)
     ]
     manifests = sources.manifests(params, dataset, names)
     judged = claims_table(dataset, files.read_json(paths.claims(study, dataset)))

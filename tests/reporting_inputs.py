@@ -114,7 +114,7 @@ def examples(tasks: list[str], sizes: tuple[tuple[int, int], ...] = ((24, 32), (
 
 def one_map(task: str, size: tuple[int, int], source: np.random.Generator, holes: bool) -> np.ndarray:
     """A label map or prediction of `task`; labels have an invalid corner."""
-    if task == "seg":
+    if task in ("seg", "parts"):
         array = source.integers(0, 5, size, dtype=np.uint8)
     elif task == "normals":
         array = source.normal(size=(*size, 3)).astype(np.float32)

@@ -198,7 +198,7 @@ def test_stages_never_import_the_orchestrators() -> None:
             assert not re.match(r"\s*(from|import) (dvc|snakemake|pipeline)\b", line), f"{path}: {line}"
 
 
-@pytest.mark.parametrize("stage", ["compare", "table", "report", "claims", "overview"])
+@pytest.mark.parametrize("stage", ["compare", "table", "figure", "report", "claims", "overview"])
 def test_reporting_imports_no_torch(stage: str) -> None:
     code = (
         f"import sys, runpy; runpy.run_path('stages/{stage}.py', run_name='imported'); sys.exit('torch' in sys.modules)"

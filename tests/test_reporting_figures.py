@@ -15,10 +15,11 @@ from skimage.color import deltaE_cie76, rgb2lab
 from mtinet.errors import UserError
 from mtinet.reporting import sources
 from mtinet.reporting.classes import Classes, classes_of
-from mtinet.reporting.curves import handles, look, panels
+from mtinet.reporting.curves import panels
 from mtinet.reporting.drawing import NEUTRAL, draw
 from mtinet.reporting.figures import learning_curves, panel
 from mtinet.reporting.panels import block, prediction
+from mtinet.reporting.runs import Shown, handles, look, order_of
 
 SOURCE = np.random.default_rng(1)
 ROOMS = classes_of("nyud")["seg"]
@@ -91,7 +92,11 @@ HISTORIES = {
     ("hrnet18-mti-n", 0): made.history(["seg", "depth", "seg@8", "seg@4", "depth@4", "normals@16", "normals@4"]),
     ("hrnet18-mti-n", 1): made.history(["seg", "depth", "normals@4", "normals@16"]),
 }
-LABELS = {"hrnet18-mtl": "MTL", "hrnet18-mti-n": "Ours (N)", "hrnet18-pad": "PAD-Net"}
+LABELS = [
+    Shown("hrnet18-mtl", "timm/hrnet_w18_small_v2", "MTL", ("seg", "depth")),
+    Shown("hrnet18-mti-n", "timm/hrnet_w18_small_v2", "Ours (N)", ("seg", "depth")),
+    Shown("r18fpn-pad", "fpn/resnet18", "PAD-Net", ("seg", "depth")),
+]
 ROWS = {"Single task": made.SINGLE, "MTL": "hrnet18-mtl", "MTI-Net": "hrnet18-mti-n"}
 EXAMPLES = {
     "hrnet18-single-seg": made.examples(["seg"]),
@@ -105,14 +110,15 @@ def test_one_panel_per_task_final_prediction_first():
 
 
 def test_runs_look_different_even_without_colour():
-    names = [str(number) for number in range(12)]
+    names = [str(number) for number in range(15)]
     looks = [look(names, name) for name in names]
-    assert len({each["marker"] for each in looks}) == 12
-    assert len({(each["color"], each["linestyle"]) for each in looks}) == 12
+    assert len({each["marker"] for each in looks}) == 15
+    assert len({(each["color"], each["linestyle"]) for each in looks}) == 15
 
 
 def test_experiments_without_history_are_in_the_legend_as_missing():
-    assert [line.get_label() for line in handles(LABELS, HISTORIES)] == [
+    there = {name for name, _ in HISTORIES}
+    assert [line.get_label() for line in handles(LABELS, there, order_of(LABELS))] == [
         "MTL",
         "Ours (N)",
         "PAD-Net (missing)",
@@ -143,7 +149,7 @@ def test_svg_names_neither_date_nor_program(tmp_path):
 
 def test_other_formats_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"expected .png or .svg"):
-        learning_curves(HISTORIES, tmp_path / "curves.jpg")
+        learning_curves(HISTORIES, tmp_path / "curves.jpg", LABELS)
 
 
 def test_curves_without_any_run_still_say_what_is_missing(tmp_path):

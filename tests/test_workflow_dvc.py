@@ -247,8 +247,10 @@ def test_a_learning_rate_reruns_its_experiment_and_what_shows_it(project: Projec
         "compare_nyud_table2a",
         "track_nyud",
         "table_nyud_table2a",
-        "figure_nyud@curves",
-        "figure_nyud@panel",
+        "figure_nyud_curves",
+        "figure_nyud_patches",
+        "figure_nyud_deltas",
+        "figure_nyud_costs",
         "report_nyud",
     }
     params = project.run("dvc", "params", "diff")

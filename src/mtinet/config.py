@@ -251,6 +251,28 @@ class Teacher(Strict):
         return self
 
 
+class Affinity(Strict):
+    """How pixel affinities are measured: see mtinet/studies/affinity.py."""
+
+    kernel: Annotated[int, Field(ge=3)]
+    dilations: Annotated[list[Positive], Field(min_length=1)]
+    depth_threshold: Annotated[float, Field(gt=0, lt=1)]
+    normals_threshold: Annotated[float, Field(gt=0, lt=180)]
+    edge_rule: Literal["equal", "between"]
+    tasks: dict[str, Annotated[list[str], Field(min_length=2)]]
+
+    @model_validator(mode="after")
+    def sound(self) -> Affinity:
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel: found {self.kernel}, expected an odd number, so that it has a centre")
+        if sorted(set(self.dilations)) != self.dilations:
+            raise ValueError(f"dilations: found {self.dilations}, expected them rising, each once")
+        for dataset, names in self.tasks.items():
+            if len(set(names)) != len(names):
+                raise ValueError(f"tasks.{dataset}: found {names}, expected no task twice")
+        return self
+
+
 class Params(Strict):
     """The whole of params.yaml."""
 
@@ -260,6 +282,7 @@ class Params(Strict):
     scales: dict[Name, dict[Name, Scale]]
     datasets: dict[Name, Dataset]
     teachers: dict[Name, dict[Name, Teacher]] = {}
+    affinity: Affinity
     experiments: dict[Name, dict[Name, dict[Name, Experiment]]]
 
     @model_validator(mode="after")
@@ -274,6 +297,10 @@ class Params(Strict):
                 self._check_task(f"datasets.{dataset}.tasks", dataset, name)
             if "edge" in self.datasets[dataset].tasks and not self.datasets[dataset].edges:
                 raise ValueError(f"datasets.{dataset}: lacks 'edges', how its task 'edge' is scored")
+        for dataset, names in self.affinity.tasks.items():
+            known("affinity.tasks", dataset, self.datasets)
+            for name in names:
+                known(f"affinity.tasks.{dataset}", name, self.datasets[dataset].tasks)
         for dataset, teachers in self.teachers.items():
             known("teachers", dataset, self.datasets)
             for name, teacher in teachers.items():

@@ -126,6 +126,16 @@ def blind(study: str, dataset: str) -> Path:
     return report(study) / "blind" / f"{dataset}.json"
 
 
+def affinity(study: str, dataset: str) -> Path:
+    """Pixel affinities between the tasks of a dataset."""
+    return report(study) / "affinity" / f"{dataset}.json"
+
+
+def architecture(study: str, dataset: str) -> Path:
+    """The structure of a dataset's MTI-Net, and what its experiments' networks cost."""
+    return report(study) / "architecture" / f"{dataset}.json"
+
+
 def comparison(study: str, table: str) -> Path:
     """Metrics and delta_m of every experiment of a table, in one file."""
     return report(study) / "comparison" / f"{table}.json"

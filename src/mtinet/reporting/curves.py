@@ -1,55 +1,52 @@
-"""Learning curves: one small panel per task's training loss, one line per run."""
+"""Learning curves: a row of small panels per backbone, a column per task's training loss, one line per run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from mtinet.reporting import canvas
+from mtinet.reporting.runs import Shown, backbones, handles, look, order_of
 from mtinet.tasks import registry
 
-# Okabe and Ito's colours, told apart by colour-blind readers too; the marker alone tells runs apart in print.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#e69f00", "#56b4e9")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "d")
-LINES = ("-", "--", ":", "-.")
+Histories = Mapping[tuple[str, int], pd.DataFrame]
+
 BESIDE_LOSSES = ("epoch", "steps", "lr", "loss")
 POINTS = 12  # markers on a line; more would hide it
+LEGEND_COLUMNS = 4
 
 
-def learning_curves(
-    histories: Mapping[tuple[str, int], pd.DataFrame], path: Path, labels: Mapping[str, str] | None = None
-) -> None:
+def learning_curves(histories: Histories, path: Path, experiments: Sequence[Shown]) -> None:
     """Draw training losses against epochs into `path` (.png or .svg).
 
     `histories`: per (experiment, seed) a frame with the columns epoch, steps, lr, loss, and one per part of
     the loss: "seg" for a final prediction, "seg@4" for the initial one at 1/4 (section 2.2). A task has one
-    panel, of its final predictions, or of its finest initial ones where it is auxiliary everywhere.
-    `labels`: names of the experiments in the order of the legend; those without a history are marked missing.
+    column, of its final predictions, or of its finest initial ones where it is auxiliary everywhere.
+    `experiments`: all that are declared; labels without a history are marked missing.
     """
-    names = dict(labels or {}) or {experiment: experiment for experiment, _ in histories}
-    parts = panels(histories)
+    parts = panels(histories) or [""]
+    rows = backbones(experiments)
+    order = order_of(experiments)
+    legend = -(-len(order) // LEGEND_COLUMNS)
+    size = (max(2.35 * len(parts), 4.6) + 0.2, 1.85 * max(len(rows), 1) + 0.2 * legend + 0.5)
     with canvas.style():
-        columns = min(max(len(parts), 1), 2)
-        lines = -(-max(len(parts), 1) // columns)
-        legend = -(-len(names) // 3)
-        figure = Figure(figsize=(4.6 * columns, 2.9 * lines + 0.22 * legend + 0.2), layout="constrained")
-        axes = figure.subplots(lines, columns, squeeze=False).flatten()
-        for axis, part in zip(axes, parts, strict=False):
-            one_panel(axis, part, histories, list(names))
-        for axis in axes[len(parts) :]:
-            axis.set_axis_off()
-        figure.legend(handles=handles(names, histories), loc="outside lower center", ncols=3, handlelength=3)
+        figure = Figure(figsize=size, layout="constrained")
+        grid = figure.subplots(max(len(rows), 1), len(parts), squeeze=False)
+        for axes, (backbone, group) in zip(grid, rows.items(), strict=False):
+            one_row(list(axes), backbone, parts, {entry.name: entry.label for entry in group}, histories, order)
+        for axis, part in zip(grid[0], parts, strict=True):
+            axis.set_title(heading(part), loc="left", fontsize=8.5)
+        entries = handles(experiments, {name for name, _ in histories}, order)
+        figure.legend(handles=entries, loc="outside lower center", ncols=LEGEND_COLUMNS, handlelength=3)
         canvas.save(figure, path)
 
 
-def panels(histories: Mapping[tuple[str, int], pd.DataFrame]) -> list[str]:
+def panels(histories: Histories) -> list[str]:
     """The parts of the loss that are drawn, in the registry's order of their tasks."""
     present = {str(name) for history in histories.values() for name in history.columns} - set(BESIDE_LOSSES)
     chosen = []
@@ -64,50 +61,41 @@ def scale_of(part: str) -> int:
     return int(part.partition("@")[2])
 
 
-def one_panel(axis: Axes, part: str, histories: Mapping[tuple[str, int], pd.DataFrame], order: list[str]) -> None:
-    """The lines of every run that has this part of the loss."""
-    for (experiment, _), history in histories.items():
-        if part not in history or experiment not in order:
-            continue
-        axis.plot(
-            history["epoch"],
-            history[part],
-            markevery=max(1, len(history) // POINTS),
-            **look(order, experiment),
-        )
+def heading(part: str) -> str:
+    """A column's title: the task and its loss, and which predictions they are of."""
+    if not part:
+        return "no run has been trained"
     task, _, scale = part.partition("@")
-    where = f", initial prediction at 1/{scale}" if scale else ""
-    axis.set_title(f"{registry()[task].label}: {registry()[task].loss}{where}", loc="left")
-    axis.set_xlabel(epochs_in_words(histories))
-    axis.set_ylabel("training loss")
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    where = f"\ninitial prediction at 1/{scale}" if scale else "\nfinal prediction"
+    return f"{registry()[task].label}: {registry()[task].loss}{where}"
 
 
-def epochs_in_words(histories: Mapping[tuple[str, int], pd.DataFrame]) -> str:
+def one_row(
+    axes: Sequence[Axes],
+    backbone: str,
+    parts: Sequence[str],
+    labels: Mapping[str, str],
+    histories: Histories,
+    order: Sequence[str],
+) -> None:
+    """The panels of one backbone; one without a line says so."""
+    found = {run: history for run, history in histories.items() if run[0] in labels}
+    for axis, part in zip(axes, parts, strict=True):
+        drawn = {run: history for run, history in found.items() if part in history}
+        for (name, _), history in drawn.items():
+            every = max(1, len(history) // POINTS)
+            axis.plot(history["epoch"], history[part], markevery=every, **look(order, labels[name]))
+        if not drawn:
+            axis.text(0.5, 0.5, "no run", ha="center", va="center", transform=axis.transAxes, color="#777777")
+            axis.set(xticks=[], yticks=[])
+            continue
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        axis.tick_params(labelsize=8)
+        axis.set_xlabel(epochs_in_words(found), fontsize=8)
+    axes[0].set_ylabel(f"{backbone}\ntraining loss", fontsize=7.5)
+
+
+def epochs_in_words(histories: Histories) -> str:
     """The axis' name, with the steps of an epoch where all runs agree on them."""
     lengths = {float(history["steps"].iloc[-1] / history["epoch"].iloc[-1]) for history in histories.values()}
-    return f"epoch ({lengths.pop():g} training steps each)" if len(lengths) == 1 else "epoch"
-
-
-def look(order: list[str], experiment: str) -> dict[str, Any]:
-    """Colour, marker and dashes of an experiment, by its place in the legend."""
-    place = order.index(experiment)
-    return {
-        "color": COLOURS[place % len(COLOURS)],
-        "marker": MARKERS[place % len(MARKERS)],
-        "linestyle": LINES[place // len(COLOURS) % len(LINES)],
-        "linewidth": 1.3,
-        "markersize": 4.5,
-        "markerfacecolor": "white" if place % 2 else COLOURS[place % len(COLOURS)],
-    }
-
-
-def handles(names: Mapping[str, str], histories: Mapping[tuple[str, int], pd.DataFrame]) -> list[Line2D]:
-    """The legend's entries: every experiment, those without a history as missing."""
-    there = {experiment for experiment, _ in histories}
-    order = list(names)
-    return [
-        Line2D([], [], label=label, **look(order, name)) if name in there
-        else Line2D([], [], linestyle="none", label=f"{label} (missing)")
-        for name, label in names.items()
-    ]  # fmt: skip
+    return f"epoch ({lengths.pop():g} steps)" if len(lengths) == 1 else "epoch"

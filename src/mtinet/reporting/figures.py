@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from mtinet.reporting.affinities import affinity
+from mtinet.reporting.architecture import architecture, propagation
 from mtinet.reporting.curves import learning_curves
+from mtinet.reporting.gains import against_costs, delta_bars
 from mtinet.reporting.panels import panel
+from mtinet.reporting.patches import patches
 
-__all__ = ["learning_curves", "panel"]
+__all__ = [
+    "affinity",
+    "against_costs",
+    "architecture",
+    "delta_bars",
+    "learning_curves",
+    "panel",
+    "patches",
+    "propagation",
+]

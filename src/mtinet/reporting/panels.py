@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from mtinet.errors import UserError
 from mtinet.reporting import canvas
@@ -31,6 +32,7 @@ KEYS = {
     "normals": "red: to the right, green: up, blue: to the viewer; grey: no label",
     "grey": "dark: likely; grey: no label",
 }
+DOTS = 110  # per inch: about what a screen shows, where a line one pixel wide would get lost between the dots
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,11 @@ def block(task: str, examples: Mapping[str, Examples], rows: Rows, classes: Clas
     labels = list(first[f"label_{task}"])
     limits = range_of(measured(labels, entry.invalid)) if entry.draw == "depth" else None
     tall = cell_height(first)
+    wide = line_width(task, first)
     strips = [
         Strip("", 1.6 * LINE, words=f"{entry.label}: {', '.join(map(str, first['ids']))}", heading=True),
         Strip("Image", tall, tuple(np.asarray(image) for image in first["images"])),
-        Strip("Ground truth", tall, tuple(draw(task, label, limits, classes) for label in labels)),
+        Strip("Ground truth", tall, tuple(widened(draw(task, label, limits, classes), wide) for label in labels)),
     ]
     maps = list(labels)
     for name, experiment in sources.items():
@@ -100,8 +103,21 @@ def block(task: str, examples: Mapping[str, Examples], rows: Rows, classes: Clas
             strips.append(Strip(name, 1.2 * LINE, words=why))
         else:
             maps += found
-            strips.append(Strip(name, tall, tuple(draw(task, one, limits, classes) for one in found)))
+            strips.append(Strip(name, tall, tuple(widened(draw(task, one, limits, classes), wide) for one in found)))
     return [*strips, key(task, maps, limits, classes)]
+
+
+def line_width(task: str, examples: Examples) -> int:
+    """The width in pixels at which edges are still seen in a cell; 1 for other tasks, which are left as they are."""
+    if registry()[task].statistics != "edge_detection":
+        return 1
+    columns: int = max(np.shape(image)[1] for image in examples["images"])
+    return max(1, round(columns / (DOTS * cell_width(len(examples["images"])))))
+
+
+def widened(image: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
+    """An RGB image [H, W, 3] whose dark lines are `width` times as wide."""
+    return np.asarray(ndimage.minimum_filter(image, size=(width, width, 1))) if width > 1 else image
 
 
 def prediction(examples: Mapping[str, Examples], experiment: str | None, task: str) -> tuple[list[NDArray] | None, str]:
@@ -137,7 +153,8 @@ def key(task: str, maps: Sequence[NDArray], limits: Limits | None, classes: Clas
     if entry.draw == "depth":
         return Strip("", 2 * LINE, limits=limits)
     if classes is None:
-        return Strip("", 1.4 * LINE, words=KEYS[entry.draw])
+        lines = "; lines widened to be seen" if entry.statistics == "edge_detection" else ""
+        return Strip("", 1.4 * LINE, words=KEYS[entry.draw] + lines)
     present = np.unique(measured(maps, entry.invalid)).astype(int).tolist()
     found = [(classes.name(label), classes.colour(label)) for label in present]
     found.append(("no label", f"#{bytes(NEUTRAL).hex()}"))
@@ -153,6 +170,10 @@ def paint(figure: Figure, strip: Strip, top: float) -> None:
     for index, image in enumerate(strip.images):
         axis = place(figure, MARGIN + index * (width + GAP), top, width, strip.height)
         axis.imshow(image, interpolation="none")
+        # Where a white map ends; images of one strip may differ in size.
+        height, columns = image.shape[:2]
+        frame = Rectangle((-0.5, -0.5), columns, height, fill=False, edgecolor="#999999", linewidth=0.5, clip_on=False)
+        axis.add_patch(frame)
     if strip.words:
         axis = place(figure, MARGIN, top, width, strip.height)
         weight = "bold" if strip.heading else "normal"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,14 @@ def histories(params: Params, dataset: str) -> dict[tuple[str, int], pd.DataFram
     return {run: pd.read_csv(path) for run, path in places.items() if path.exists()}
 
 
-def examples(params: Params, dataset: str) -> dict[str, dict[str, Any]]:
-    """Per experiment the examples of its first seed: see `read_examples`."""
+def examples(params: Params, dataset: str, names: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
+    """Per experiment the examples of its first seed: see `read_examples`. Of the experiments `names`, None: all."""
     study = params.study_name(dataset)
     found = {}
     for name, seed in params.runs(dataset):
         path = paths.examples(study, dataset, name, seed)
+        if names is not None and name not in names:
+            continue
         if seed == params.seeds[0] and path.exists():
             found[name] = read_examples(path)
     return found
