@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import IO, Any
 
 from snakemake.io import ancient, directory
 
-from mtinet import files
+from mtinet import files, locks
+from mtinet.errors import UserError
 from pipeline.dependencies import ROOT, declared
 from pipeline.rule import Rule
 from pipeline.rules import rules
@@ -136,6 +138,14 @@ def snake_rule(rule: Rule, everything: list[str]) -> SnakeRule:
         local=rule.stage in LOCAL_STAGES,
         command=filled(rule, rule.command),
     )
+
+
+def alone() -> IO[str]:
+    """Keep all but Snakemake's own stages from starting in this folder while it runs; leave where one is at work."""
+    try:
+        return locks.snakemake_alone()
+    except UserError as error:
+        sys.exit(f"ERROR: {error}")
 
 
 DECLARED = rules()

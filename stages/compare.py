@@ -20,7 +20,7 @@ def main() -> None:
 
         names = layouts.load_layouts()[given.name].experiments
         target = paths.comparison(study, given.name)
-        with stage.reporting_errors(in_git=[target]):
+        with stage.writing(in_git=[target]):
             files.write_json(target, compare(params, dataset, names, read))
 
 

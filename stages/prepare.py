@@ -12,7 +12,7 @@ def main() -> None:
         study = params.study_name(dataset)
         raw, distilled = paths.raw(study, dataset), paths.distilled(study, dataset)
         tasks, data = list(params.datasets[dataset].tasks), layout(dataset)
-        with stage.reporting_errors(cached=[paths.packed(study, dataset, split) for split in SPLITS]):
+        with stage.writing(cached=[paths.packed(study, dataset, split) for split in SPLITS]):
             cards.check_card(raw, files.read_json(paths.card(study, dataset)))
             for split in SPLITS:
                 # Exact labels, and what differs from the training target, serve evaluation alone.
