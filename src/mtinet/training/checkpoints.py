@@ -43,7 +43,7 @@ class Checkpoints:
 
     def due(self) -> bool:
         """Whether the last one was written long enough ago."""
-        pause = max(self.every, self.cost / SHARE) if self.every else 0.0
+        pause = max(EVERY_SECONDS, self.cost / SHARE) if self.every is None else self.every
         return time.monotonic() - self.saved >= pause
 
     def save(self, step: int, state: Mapping[str, Any]) -> None:
@@ -66,7 +66,7 @@ class Checkpoints:
                 state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
                 return state
             print(
-                f"WARNING: {path} is torn: its SHA-256 is not the one in its name; an earlier one is used",
+                f"WARNING: {path} is torn (its SHA-256 is not that of its name); going back to an earlier one",
                 file=sys.stderr,
             )
             files.remove(path)
@@ -77,15 +77,15 @@ class Checkpoints:
         return sorted(self.folder.glob("[0-9]*.pt"), reverse=True)
 
 
-def seconds_between() -> float:
-    """Seconds from one checkpoint to the next: MTINET_CHECKPOINT_SECONDS or 10; 0 means after every step."""
-    text = os.environ.get(EVERY, str(EVERY_SECONDS))
+def seconds_between() -> float | None:
+    """Seconds from one checkpoint to the next as MTINET_CHECKPOINT_SECONDS has it, 0 for every step; None if unset."""
+    text = os.environ.get(EVERY)
     try:
-        seconds = float(text)
-        if not 0 <= seconds < float("inf"):
-            raise ValueError
+        seconds = float(text) if text else None
     except ValueError:
-        raise UserError(f"{EVERY} is '{text}' in the environment, expected seconds, 0 or more") from None
+        seconds = -1.0
+    if seconds is not None and not 0 <= seconds < float("inf"):
+        raise UserError(f"{EVERY} is '{text}' in the environment, expected seconds, 0 or more")
     return seconds
 
 
