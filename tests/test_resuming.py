@@ -126,7 +126,7 @@ def test_told_to_leave_twice_and_one_checkpoint_torn(folder: Path, uninterrupted
     older, newer = unfinished(folder)
     tear(newer, 0.5)
     process = start(folder)
-    output, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert newer.name in errors
     assert "is torn" in errors
@@ -193,7 +193,7 @@ def test_pickled_code_is_never_run(tmp_path: Path) -> None:
 
     kept = Checkpoints(tmp_path)
     kept.save(1, {"call": Call()})
-    with pytest.raises(Exception, match="[Uu]nsupported|weights_only"):
+    with pytest.raises(Exception, match=r"[Uu]nsupported|weights_only"):
         kept.load()
     assert not (tmp_path / "ran").exists()
 

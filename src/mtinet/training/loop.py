@@ -250,5 +250,6 @@ def require_finite_weights(run: Run, model: nn.Module, step: int) -> None:
         if not torch.isfinite(value).all():
             raise UserError(
                 f"{run.dataset} {run.name} seed {run.seed}: weights of {name} are not finite after step {step},"
-                f" expected numbers; lower its lr ({run.learning_rate:g}) or check its labels; the last checkpoint is kept"
+                f" expected numbers; lower its lr ({run.learning_rate:g}) or check its labels; the last"
+                " checkpoint is kept"
             )
