@@ -1,4 +1,4 @@
-"""Outputs are whole or absent: a full disk, a kill in the middle, a failure, and what says how earlier ones come back."""
+"""Outputs are whole or absent: full disks, kills in the middle, failures, and commands that bring back earlier ones."""
 
 from __future__ import annotations
 
@@ -52,6 +52,11 @@ def folder_of_files(path: Path) -> None:
         files.write_bytes(path / f"{index}.bin", bytes(100_000))
 
 
+def replace(target: Path, write: Callable[[Path], None]) -> None:
+    with files.replacing(target) as temporary:
+        write(temporary)
+
+
 @pytest.mark.parametrize("write", [one_file, numpys_file, folder_of_files])
 def test_a_full_disk_is_one_line_and_loses_nothing(small_disk: Path, write: Callable[[Path], None]) -> None:
     target = small_disk / "result.npy"
@@ -60,8 +65,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(small_disk: Path, write: Call
     kept = target / "kept" if target.is_dir() else target
     kept.write_bytes(b"earlier")
     with pytest.raises(UserError, match=rf"^no room to write {small_disk}/.*result.npy.*what stood there.*unchanged$"):
-        with files.replacing(target) as temporary:
-            write(temporary)
+        replace(target, write)
     assert kept.read_bytes() == b"earlier"
     assert [path.name for path in small_disk.iterdir()] == ["result.npy"]
     record("Disk full while an output was written", tried=1, lost=0)
@@ -138,6 +142,11 @@ def test_a_kill_at_any_step_of_publishing_leaves_all_or_nothing(
     record("Kill between two steps of publishing an output", tried=1, lost=0)
 
 
+def new_folder(path: Path) -> None:
+    path.mkdir()
+    (path / "a").write_text("new")
+
+
 def test_the_steps_of_publishing_are_those_that_the_kills_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`replacing` cut off for real at its two renames of a folder: what the test above lays out by hand."""
     target = tmp_path / "out"
@@ -156,9 +165,8 @@ def test_the_steps_of_publishing_are_those_that_the_kills_cut(tmp_path: Path, mo
         with monkeypatch.context() as patched:
             patched.setattr(Path, "rename", dying)
             patched.setattr(files, "remove", lambda path: None)
-            with pytest.raises(SystemExit), files.replacing(target) as temporary:
-                temporary.mkdir()
-                (temporary / "a").write_text("new")
+            with pytest.raises(SystemExit):
+                replace(target, new_folder)
         files.recover(target)
         assert [path.name for path in tmp_path.iterdir()] == ["out"]
         assert (target / "a").read_text() == "earlier"
@@ -206,7 +214,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(name, "test@example.org")
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     (tmp_path / "dvc.yaml").write_text(
-        "stages: {make: {cmd: 'mkdir -p runs/set && echo one > runs/a.bin && echo two > runs/set/b && echo {} > m.json',"
+        "stages: {make: {cmd: 'mkdir -p runs/set; echo one > runs/a.bin; echo two > runs/set/b; echo {} > m.json',"
         " outs: [runs/a.bin: {persist: true}, runs/set: {persist: true}], metrics: [m.json: {cache: false}]}}"
     )
     for command in ("git init -q", "dvc init -q", "dvc repro -q", "git add -A", "git commit -qm results"):

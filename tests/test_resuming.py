@@ -19,15 +19,18 @@ import torch
 from faults import record
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_project import ROOT, contents, write_params, write_project
+from small_project import ROOT, STUDY, contents, results, write_params, write_project
+from synthetic import SyntheticSplit
 
-from mtinet import interruption
+from mtinet import config, interruption, paths
 from mtinet.errors import UserError
-from mtinet.training import checkpoints
+from mtinet.training import checkpoints, loop
 from mtinet.training.checkpoints import EVERY, Checkpoints
+from mtinet.training.run import Run
 
 EXPERIMENT = "hrnet18-single-depth"
 EPOCHS = 4  # of two steps
+IMAGES = 8
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -65,7 +68,7 @@ def unfinished(folder: Path) -> list[Path]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Parameters and data; tests copy it."""
-    return write_project(tmp_path_factory.mktemp("project") / "made", epochs=EPOCHS)
+    return write_project(tmp_path_factory.mktemp("project") / "made", IMAGES, epochs=EPOCHS)
 
 
 @pytest.fixture(scope="module")
@@ -213,3 +216,64 @@ def test_seconds_between_checkpoints_are_a_number(text: str, tmp_path: Path, mon
     monkeypatch.setenv(EVERY, text)
     with pytest.raises(UserError, match=f"{EVERY} is '{text}'"):
         Checkpoints(tmp_path)
+
+
+# A loss that is no number -----------------------------------------------------------------------------------
+
+
+def with_infinite_depth(folder: Path, frame: int) -> None:
+    """Make the depth of one frame infinite, as a broken label file would."""
+    depth = np.load(folder / paths.packed(STUDY, "nyud", "train") / "depth.npy", mmap_mode="r+")
+    size = len(depth) // IMAGES
+    depth[frame * size : (frame + 1) * size] = np.inf
+    depth.flush()
+
+
+@pytest.mark.orchestrator
+def test_a_loss_that_is_not_finite_stops_the_run_keeps_the_checkpoint_and_fails_in_mlflow(
+    folder: Path,
+) -> None:
+    import mlflow
+
+    last = np.random.default_rng([0, 0]).permutation(IMAGES)[-1]  # of the first epoch, under seed 0: in the second step
+    with_infinite_depth(folder, last)
+    store = f"sqlite:///{folder}/mlflow.db"
+    process = start(folder, MLFLOW_TRACKING_URI=store, **{EVERY: "0"})
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    (line,) = (line for line in errors.splitlines() if line.startswith("ERROR"))
+    assert re.match(
+        rf"ERROR: nyud {EXPERIMENT} seed 0: loss of depth \(final\) is not finite at step [12], expected a number;",
+        line,
+    )
+    failed_at = int(line.partition("at step ")[2][0])
+    assert [int(path.name.partition("-")[0]) for path in unfinished(folder)] == list(range(1, failed_at))
+    for path in unfinished(folder):
+        assert all(torch.isfinite(value).all() for value in torch.load(path, weights_only=True)["model"].values())
+    client = mlflow.MlflowClient(store)
+    (run,) = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    assert run.info.status == "FAILED"
+    assert not any(path.exists() for path in results(folder, EXPERIMENT).values())
+    record("Loss not finite in a step", tried=1, lost=0)
+
+
+def test_weights_that_are_not_finite_are_neither_kept_nor_returned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss of the last step was finite, its gradient was not: there is no next step to show it."""
+    monkeypatch.setenv(EVERY, "0")
+    write_params(tmp_path, epochs=2)
+    run = Run.of(config.load(tmp_path / "params.yaml"), "nyud", EXPERIMENT, 0)
+    original = loop.train_step
+
+    def poisoned(*arguments: Any) -> Any:
+        values = original(*arguments)
+        if arguments[5].step == 3:
+            next(iter(arguments[1].net.parameters())).data[0] = float("nan")
+        return values
+
+    monkeypatch.setattr(loop, "train_step", poisoned)
+    with pytest.raises(UserError, match=r"weights of \S+ are not finite after step 4"):
+        loop.train(run, SyntheticSplit(8), tmp_path, torch.device("cpu"), lambda row: None)  # type: ignore[arg-type]
+    assert [path.name.partition("-")[0] for path in Checkpoints(tmp_path).found()] == ["000000003", "000000002"]
+    record("Weights not finite after a step whose loss was", tried=1, lost=0)
