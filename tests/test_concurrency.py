@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project.copy(tmp_path_factory.mktemp("concurrent"))
 
     def more(params: Any) -> None:
-        params["scales"]["smoke"]["nyud"]["scenes"] |= {"train": 24, "val": 6}
+        params["scales"]["smoke"]["nyud"]["scenes"] |= {"train": 44, "val": 6}
 
     project.change_params(more)
     return project
@@ -152,17 +153,25 @@ def rendering(project: Project) -> None:
         time.sleep(0.05)
 
 
+def refused(project: Project, *commands: Sequence[str]) -> list[str]:
+    """What the commands say, started together; all must fail."""
+    processes = [begin(project, *command) for command in commands]
+    said = [process.communicate(timeout=300)[0] for process in processes]
+    assert all(process.returncode for process in processes), said
+    return said
+
+
 CARD = "data/scenes-smoke/nyud-card.json"
-SNAKEMAKE = ("snakemake", "--cores", "1", "--quiet", "all", "--", CARD)
+SNAKEMAKE = ("snakemake", "--cores", "1", CARD)
 
 
 @pytest.mark.orchestrator
 def test_dvc_at_work_lets_neither_a_second_one_nor_snakemake_in(project: Project) -> None:
     first = begin(project, "dvc", "repro", "dataset_nyud")
     rendering(project)
-    second = project.run("dvc", "repro", "dataset_nyud", fails=True)
+    second, snakemake = refused(project, ["dvc", "repro", "dataset_nyud"], SNAKEMAKE)
+    assert first.poll() is None  # else they were too late to meet it
     assert re.search(r"is busy, it is being blocked by|Unable to acquire lock|already running", second), second
-    snakemake = project.run(*SNAKEMAKE, fails=True)
     assert "ERROR: a stage that Snakemake did not start is at work" in snakemake, snakemake
     assert "Traceback" not in snakemake
     output, _ = first.communicate(timeout=300)
@@ -179,9 +188,9 @@ def test_snakemake_at_work_lets_neither_a_second_one_nor_dvc_in(project: Project
     project.change_params(other)
     first = begin(project, *SNAKEMAKE)
     rendering(project)
-    second = project.run(*SNAKEMAKE, fails=True)
-    assert "LockException" in second
-    dvc = project.run("dvc", "repro", "dataset_nyud", fails=True)
+    second, dvc = refused(project, SNAKEMAKE, ["dvc", "repro", "dataset_nyud"])
+    assert first.poll() is None
+    assert "LockException" in second, second
     assert re.search(r"ERROR: Snakemake \(process \d+\) is at work", dvc), dvc
     output, _ = first.communicate(timeout=300)
     assert first.returncode == 0, output

@@ -242,14 +242,11 @@ def test_a_loss_that_is_not_finite_stops_the_run_keeps_the_checkpoint_and_fails_
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 1
     (line,) = (line for line in errors.splitlines() if line.startswith("ERROR"))
-    assert re.match(
-        rf"ERROR: nyud {EXPERIMENT} seed 0: loss of depth \(final\) is not finite at step [12], expected a number;",
-        line,
-    )
-    failed_at = int(line.partition("at step ")[2][0])
-    assert [int(path.name.partition("-")[0]) for path in unfinished(folder)] == list(range(1, failed_at))
-    for path in unfinished(folder):
-        assert all(torch.isfinite(value).all() for value in torch.load(path, weights_only=True)["model"].values())
+    said = f"ERROR: nyud {EXPERIMENT} seed 0: loss of depth (final) is not finite at step 2, expected a number;"
+    assert line.startswith(said)
+    (path,) = unfinished(folder)
+    assert path.name.startswith("000000001-")
+    assert all(torch.isfinite(value).all() for value in torch.load(path, weights_only=True)["model"].values())
     client = mlflow.MlflowClient(store)
     (run,) = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
     assert run.info.status == "FAILED"
