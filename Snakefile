@@ -16,7 +16,7 @@ from pipeline import snake
 
 onstart:
     # At every start, before a job deletes anything: see pipeline/snake.py.
-    alone = snake.alone()
+    snake.alone()
     for command in snake.CHECKS:
         shell(command)
 

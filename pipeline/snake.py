@@ -140,10 +140,13 @@ def snake_rule(rule: Rule, everything: list[str]) -> SnakeRule:
     )
 
 
-def alone() -> IO[str]:
+HELD: list[IO[str]] = []  # for as long as this process lives: what onstart assigns ends with it
+
+
+def alone() -> None:
     """Keep all but Snakemake's own stages from starting in this folder while it runs; leave where one is at work."""
     try:
-        return locks.snakemake_alone()
+        HELD.append(locks.snakemake_alone())
     except UserError as error:
         sys.exit(f"ERROR: {error}")
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,12 +126,12 @@ def test_snakemake_and_other_stages_exclude_one_another(tmp_path: Path, monkeypa
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A copy whose scenes take some seconds to render."""
+    """A copy with some more scenes to render."""
 
     project = Project.copy(tmp_path_factory.mktemp("concurrent"))
 
     def more(params: Any) -> None:
-        params["scales"]["smoke"]["nyud"]["scenes"] |= {"train": 44, "val": 6}
+        params["scales"]["smoke"]["nyud"]["scenes"] |= {"train": 24, "val": 6}
 
     project.change_params(more)
     return project
@@ -145,12 +148,20 @@ def begin(project: Project, *command: str) -> subprocess.Popen[str]:
     )
 
 
-def rendering(project: Project) -> None:
-    """Wait until the stage dataset is at work: some of its frames are there."""
+@contextlib.contextmanager
+def paused(project: Project, process: subprocess.Popen[str]) -> Iterator[None]:
+    """Stop the stage dataset, which `process` runs, in the middle of its work, and let it go on afterwards."""
     until = time.monotonic() + 120
     while not list(project.folder.glob(".cache/dataset/*/images/*.jpg")):
         assert time.monotonic() < until
+        assert process.poll() is None, process.communicate()[0]
         time.sleep(0.05)
+    (lock,) = project.folder.glob(".cache/locks/data-scenes-smoke-nyud-*.lock")
+    stage = int(lock.read_text())
+    os.kill(stage, signal.SIGSTOP)
+    yield
+    assert process.poll() is None
+    os.kill(stage, signal.SIGCONT)
 
 
 def refused(project: Project, *commands: Sequence[str]) -> list[str]:
@@ -168,9 +179,8 @@ SNAKEMAKE = ("snakemake", "--cores", "1", CARD)
 @pytest.mark.orchestrator
 def test_dvc_at_work_lets_neither_a_second_one_nor_snakemake_in(project: Project) -> None:
     first = begin(project, "dvc", "repro", "dataset_nyud")
-    rendering(project)
-    second, snakemake = refused(project, ["dvc", "repro", "dataset_nyud"], SNAKEMAKE)
-    assert first.poll() is None  # else they were too late to meet it
+    with paused(project, first):
+        second, snakemake = refused(project, ["dvc", "repro", "dataset_nyud"], SNAKEMAKE)
     assert re.search(r"is busy, it is being blocked by|Unable to acquire lock|already running", second), second
     assert "ERROR: a stage that Snakemake did not start is at work" in snakemake, snakemake
     assert "Traceback" not in snakemake
@@ -186,10 +196,10 @@ def test_snakemake_at_work_lets_neither_a_second_one_nor_dvc_in(project: Project
         params["scales"]["smoke"]["nyud"]["scenes"]["seed"] = 5
 
     project.change_params(other)
+    shutil.rmtree(project.folder / "data", ignore_errors=True)  # made by DVC: nothing tells Snakemake of the new seed
     first = begin(project, *SNAKEMAKE)
-    rendering(project)
-    second, dvc = refused(project, SNAKEMAKE, ["dvc", "repro", "dataset_nyud"])
-    assert first.poll() is None
+    with paused(project, first):
+        second, dvc = refused(project, SNAKEMAKE, ["dvc", "repro", "dataset_nyud"])
     assert "LockException" in second, second
     assert re.search(r"ERROR: Snakemake \(process \d+\) is at work", dvc), dvc
     output, _ = first.communicate(timeout=300)
