@@ -1,7 +1,8 @@
 """Run stages/train.py, kill it at random moments, run it again: `killed_training.py FOLDER EXPERIMENT KILLS SEED`.
 
 Each attempt is a fork of this process, which has imported torch but computed nothing: that saves every attempt the
-seconds of the imports. What it imports beyond them would count as the run's code. Prints as JSON at which steps the attempts were killed and how many published first.
+seconds of the imports. Only what the stage imports is imported here: more of the project would count as the run's
+code. Prints as JSON at which steps the attempts were killed and how many published first.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import signal
 import sys
 import time
 from pathlib import Path
-
 
 from mtinet import config, paths
 from mtinet.training import checkpoints, loop
