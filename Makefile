@@ -12,7 +12,7 @@ export PYTHONUNBUFFERED := 1
 # pip leaves the packages uncompiled (two thirds of its time); the first import of each must then write its bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup repro commit test lint pipeline bench lock
+.PHONY: setup repro commit test lint pipeline bench reliability lock
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make test      set up, then lint, type-check and test"
 	@echo "make pipeline  write dvc.yaml anew from pipeline/rules.py"
 	@echo "make bench     time the edge benchmark beside other exact ways (minutes)"
+	@echo "make reliability  try every fault and write the table of docs/reliability.md (minutes)"
 	@echo "make lock      write requirements.lock anew from the installed packages"
 
 setup: $(SET_UP)
@@ -53,6 +54,9 @@ pipeline: setup
 
 bench: setup
 	OMP_NUM_THREADS=1 python -m benchmarks.edges --full
+
+reliability: setup
+	python -m benchmarks.reliability
 
 lock:
 	$(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//' > requirements.lock

@@ -9,12 +9,14 @@ import sys
 
 sys.path.insert(0, workflow.basedir)
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+os.environ["MTINET_SNAKEMAKE"] = "1"  # for jobs: see src/mtinet/locks.py
 
 from pipeline import snake
 
 
 onstart:
     # At every start, before a job deletes anything: see pipeline/snake.py.
+    snake.alone()
     for command in snake.CHECKS:
         shell(command)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import IO, Any
 
 from snakemake.io import ancient, directory
 
-from mtinet import files
+from mtinet import files, locks
+from mtinet.errors import UserError
 from pipeline.dependencies import ROOT, declared
 from pipeline.matrix import items, looked_up, values
 from pipeline.rule import Rule
@@ -117,6 +119,17 @@ def snake_rule(rule: Rule, everything: list[str]) -> SnakeRule:
         local=rule.stage in LOCAL_STAGES,
         command=filled(rule, rule.command),
     )
+
+
+HELD: list[IO[str]] = []  # for as long as this process lives: what onstart assigns ends with it
+
+
+def alone() -> None:
+    """Keep all but Snakemake's own stages from starting in this folder while it runs; leave where one is at work."""
+    try:
+        HELD.append(locks.snakemake_alone())
+    except UserError as error:
+        sys.exit(f"ERROR: {error}")
 
 
 DECLARED = rules()

@@ -76,7 +76,7 @@ def main() -> None:
     with stage.reporting_errors():
         params = config.load()
         target = paths.architecture(params.study_name(dataset), dataset)
-        with stage.reporting_errors(in_git=[target]):
+        with stage.writing(in_git=[target]):
             files.write_json(target, described(params, dataset))
 
 

@@ -15,7 +15,7 @@ def main() -> None:
         study = params.study_name(dataset)
         target = paths.blind(study, dataset)
         torch.set_num_threads(params.compute.threads)  # orchestrators set others, and sums depend on them
-        with stage.reporting_errors(in_git=[target]):
+        with stage.writing(in_git=[target]):
             train, val = (PackedSplit(paths.packed(study, dataset, split)) for split in ("train", "val"))
             classes = {name: params.channels(dataset, name) for name in params.datasets[dataset].tasks}
             settings = params.datasets[dataset].metric_settings()

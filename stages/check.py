@@ -49,7 +49,9 @@ def main() -> None:
         if tracking.live():
             # Before any run: many processes that open a fresh store at once would crash in its migration.
             tracking.initialise(found["study"])
-        files.write_json(paths.checked(found["study"], dataset), found)
+        target = paths.checked(found["study"], dataset)
+        with stage.writing(cached=[target]):
+            files.write_json(target, found)
 
 
 if __name__ == "__main__":

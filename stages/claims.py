@@ -29,7 +29,7 @@ def main() -> None:
 
         target = paths.claims(study, dataset)
         targets = {suffix: paths.table(study, f"{dataset}-claims", suffix) for suffix in plain.WRITERS}
-        with stage.reporting_errors(in_git=[target, *targets.values()]):
+        with stage.writing(in_git=[target, *targets.values()]):
             judged = judge(load_claims(dataset), params, dataset, read, statistics)
             files.write_json(target, judged)
             for suffix, path in targets.items():

@@ -29,7 +29,7 @@ def main() -> None:
 
         layout = layouts.load_layouts()[given.name]
         target = paths.comparison(study, given.name)
-        with stage.reporting_errors(in_git=[target]):
+        with stage.writing(in_git=[target]):
             files.write_json(target, compare(params, dataset, layout.experiments, read, statistics, layout.references))
 
 

@@ -59,7 +59,7 @@ def main() -> None:
         params = config.load()
         study = params.study_name(dataset)
         card_path = paths.card(study, dataset)
-        with stage.reporting_errors(cached=[*folders(study, dataset, Path()).values(), card_path]):
+        with stage.writing(cached=[*folders(study, dataset, Path()).values(), card_path]):
             source = params.study.source[dataset]
             if source == "scenes":
                 scene_set.renderer(dataset)  # imported, so that its code is part of the key

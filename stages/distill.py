@@ -12,7 +12,7 @@ def main() -> None:
         params = config.load()
         study = params.study_name(dataset)
         target: Path = paths.distilled(study, dataset)
-        with stage.reporting_errors(cached=[target]), files.replacing(target) as work:
+        with stage.writing(cached=[target]), files.replacing(target) as work:
             work.mkdir()
             card = files.read_json(paths.card(study, dataset))
             labels.derive_missing(paths.raw(study, dataset), card, work)

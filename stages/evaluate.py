@@ -43,7 +43,7 @@ def main() -> None:
         params = config.load()
         run = Run.of(params, given.dataset, given.experiment, given.seed)
         cached = [paths.statistics(*run.location), paths.examples(*run.location)]
-        with stage.reporting_errors(cached=cached, in_git=[paths.metrics(*run.location)]):
+        with stage.writing(cached=cached, in_git=[paths.metrics(*run.location)]):
             evaluate(run, params)
 
 

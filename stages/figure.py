@@ -95,7 +95,7 @@ def main() -> None:
         params = config.load()
         study = params.study_name(given.dataset)
         targets = [paths.figure(study, f"{given.dataset}-{given.name}", suffix) for suffix in ("png", "svg")]
-        with stage.reporting_errors(cached=targets):
+        with stage.writing(cached=targets):
             for target in targets:
                 with files.replacing(target) as temporary:
                     FIGURES[given.name](params, given.dataset, temporary)

@@ -29,7 +29,7 @@ def main() -> None:
         table = TABLES[given.name](params, given.dataset)
         study = params.study_name(given.dataset)
         targets = {suffix: paths.table(study, table.name, suffix) for suffix in plain.WRITERS}
-        with stage.reporting_errors(in_git=list(targets.values())):
+        with stage.writing(in_git=list(targets.values())):
             for suffix, target in targets.items():
                 files.write_text(target, plain.WRITERS[suffix](table))
 

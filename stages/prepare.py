@@ -13,7 +13,7 @@ def main() -> None:
         study = params.study_name(dataset)
         raw, distilled = paths.raw(study, dataset), paths.distilled(study, dataset)
         tasks, data = list(params.datasets[dataset].tasks), layout(dataset)
-        with stage.reporting_errors(cached=[paths.packed(study, dataset, split) for split in SPLITS]):
+        with stage.writing(cached=[paths.packed(study, dataset, split) for split in SPLITS]):
             cards.check_card(raw, files.read_json(paths.card(study, dataset)))
             try:
                 for split in SPLITS:

@@ -46,7 +46,7 @@ def main() -> None:
     with stage.reporting_errors():
         params = config.load()
         target = paths.page(params.study_name(dataset), dataset)
-        with stage.reporting_errors(cached=[target]):
+        with stage.writing(cached=[target]):
             files.write_text(target, rendered(params, dataset))
             print(f"Report: {target.absolute()}")
 

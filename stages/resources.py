@@ -45,7 +45,7 @@ def main() -> None:
             "convention": CONVENTION.format(height=size.height, width=size.width),
             "experiments": {name: counted(params, given.dataset, name) for name in names},
         }
-        with stage.reporting_errors(in_git=[target]):
+        with stage.writing(in_git=[target]):
             files.write_json(target, content)
 
 

@@ -12,7 +12,7 @@ def main() -> None:
         params = config.load()
         study = params.study_name(given.dataset)
         targets = {suffix: paths.table(study, given.name, suffix) for suffix in WRITERS}
-        with stage.reporting_errors(in_git=list(targets.values())):
+        with stage.writing(in_git=list(targets.values())):
             comparison = files.read_json(paths.comparison(study, given.name))
             layout = layouts.load_layouts()[given.name]
             table = tables.build(

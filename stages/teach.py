@@ -18,7 +18,7 @@ def main() -> None:
     with stage.reporting_errors():
         params = config.load()
         target = paths.teacher(params.study_name(given.dataset), given.dataset, given.task)
-        with stage.reporting_errors(cached=[target]), files.replacing(target) as work:
+        with stage.writing(cached=[target]), files.replacing(target) as work:
             work.mkdir()
             none = reason_for_none(params, given.dataset, given.task)
             if none is None:

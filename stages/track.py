@@ -59,7 +59,7 @@ def main() -> None:
     with stage.reporting_errors():
         params = config.load()
         target = paths.tracked(params.study_name(dataset), dataset)
-        with stage.reporting_errors(cached=[target]):
+        with stage.writing(cached=[target]):
             done = mirror(params, dataset)
             files.write_json(target, done)
             if not all(done.values()):

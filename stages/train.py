@@ -4,6 +4,7 @@ import time
 
 from mtinet import config, files, paths, stage
 from mtinet.data.packed import PackedSplit
+from mtinet.errors import Interrupted
 from mtinet.training import checkpoints, loop, provenance, tracking
 from mtinet.training.run import Run
 
@@ -28,6 +29,8 @@ def train(run: Run, device_name: str) -> None:
     folder = paths.unfinished("train", origin.key)
     try:
         model, history = loop.train(run, split, folder, device, report)
+    except Interrupted:
+        raise  # the run goes on later, and MLflow's answer may take longer than the scheduler waits
     except BaseException:
         tracker.finish("FAILED")
         raise
@@ -47,7 +50,7 @@ def main() -> None:
         params = config.load()
         run = Run.of(params, given.dataset, given.experiment, given.seed)
         in_git = [paths.history(*run.location), paths.manifest(*run.location)]
-        with stage.reporting_errors(cached=[paths.weights(*run.location)], in_git=in_git):
+        with stage.writing(cached=[paths.weights(*run.location)], in_git=in_git):
             train(run, params.compute.device)
 
 

@@ -62,22 +62,29 @@ def test_same_seed_same_bytes(uninterrupted: Any, tmp_path: Path) -> None:
     assert history == uninterrupted[1]
 
 
-@pytest.mark.parametrize("stop_after", [1, 2])
+def stopped(monkeypatch: pytest.MonkeyPatch, run: Run, folder: Path, steps: int) -> None:
+    """Train with a checkpoint after every step, and be killed in the one after `steps`."""
+    monkeypatch.setenv(checkpoints.EVERY, "0")
+    original = loop.train_step
+    with monkeypatch.context() as patched:
+
+        def killed(*arguments: Any) -> Any:
+            if arguments[5].step == steps:
+                raise KeyboardInterrupt
+            return original(*arguments)
+
+        patched.setattr(loop, "train_step", killed)
+        with pytest.raises(KeyboardInterrupt):
+            trained(run, folder)
+
+
+@pytest.mark.parametrize("steps", [1, 4])
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(
-    uninterrupted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
+    uninterrupted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
-    monkeypatch.setattr(loop, "CHECKPOINT_EVERY_SECONDS", 0.0)
-    original = loop.train_epoch
-
-    def killed(run: Run, split: Any, model: Any, optimizer: Any, number: int, device: Any) -> Any:
-        if number == stop_after:
-            raise KeyboardInterrupt
-        return original(run, split, model, optimizer, number, device)
-
-    monkeypatch.setattr(loop, "train_epoch", killed)
-    with pytest.raises(KeyboardInterrupt):
-        trained(make_run(), tmp_path)
-    monkeypatch.setattr(loop, "train_epoch", original)
+    """Within an epoch of two steps and between two, whatever the global generators did meanwhile."""
+    stopped(monkeypatch, make_run(), tmp_path, steps)
+    torch.rand(7)
     seen: list[float] = []
     model, history = loop.train(make_run(), SyntheticSplit(9), tmp_path, CPU, lambda row: seen.append(row["epoch"]))
     assert seen == [1, 2, 3]
@@ -89,21 +96,10 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(
 def test_a_procedure_of_its_own_resumes_to_the_bit(
     experiment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped after the first epoch of two and taken up again, with momentum kept and restarted."""
-    monkeypatch.setattr(loop, "CHECKPOINT_EVERY_SECONDS", 0.0)
+    """Stopped in the second epoch of two and taken up again, with momentum kept and restarted per epoch."""
     run = make_run(experiment, epochs=2, input={"height": 32, "width": 32})
     weights, history = trained(run, tmp_path / "whole")
-    original = loop.train_epoch
-
-    def killed(*arguments: Any) -> Any:
-        if arguments[4] == 1:
-            raise KeyboardInterrupt
-        return original(*arguments)
-
-    monkeypatch.setattr(loop, "train_epoch", killed)
-    with pytest.raises(KeyboardInterrupt):
-        trained(run, tmp_path / "parts")
-    monkeypatch.setattr(loop, "train_epoch", original)
+    stopped(monkeypatch, run, tmp_path / "parts", 3)
     resumed, rows = trained(run, tmp_path / "parts")
     assert_same(resumed, weights)
     assert rows == history
@@ -142,7 +138,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_task_and_step(tmp_pat
     split = SyntheticSplit(8)
     for image in split.frames:
         image["depth"][:] = np.inf
-    with pytest.raises(UserError, match=r"hrnet18-mti-n seed 0: loss of depth.* is not finite at step 1"):
+    with pytest.raises(UserError, match=r"hrnet18-mti-n seed 0: loss of depth \(final, .*\) is not finite at step 1,"):
         trained(make_run(), tmp_path, split)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -16,21 +17,60 @@ import yaml
 
 from mtinet.errors import UserError
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+ALL_BUT_FULL = 1 << 16  # bytes free: numpy's writers say neither "full" nor an error's number
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder; on success it takes the place of `path` (file or folder).
 
-    The temporary has the suffix of `path`, from which writers tell the format.
-    When the body raises, it is removed and whatever stood at `path` stays as it was.
+    The temporary has the suffix of `path`, from which writers tell the format. Its content is on the disk before
+    it gets its name, so that not even a power cut leaves half of it. When the body raises, it is removed and
+    whatever stood at `path` stays as it was; UserError names `path` when the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".part-{os.getpid()}-{path.name}")
     try:
         yield temporary
+        flush(temporary)
         publish(temporary, path)
+    except Exception as error:
+        if not isinstance(error, UserError) and (no_room(error) or all_but_full(path.parent)):
+            raise UserError(no_room_for(path, error)) from error
+        raise
     finally:
         remove(temporary)
+
+
+def no_room(error: BaseException | None) -> bool:
+    """Whether the error, or one that it came of, is that a disk, a quota or a limit takes no more bytes."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def all_but_full(folder: Path) -> bool:
+    """Whether the disk of a folder has hardly a byte left."""
+    return folder.exists() and shutil.disk_usage(folder).free < ALL_BUT_FULL
+
+
+def no_room_for(path: Path | str, error: BaseException) -> str:
+    """The message of a write that found no room."""
+    reason = " ".join(str(error).split())[:200]
+    return (
+        f"no room to write {path} ({reason}): expected space on its disk; make some and run the same command again,"
+        " what stood there before is unchanged"
+    )
+
+
+def flush(path: Path) -> None:
+    """Have the system write a file, or all files below a folder, to the disk."""
+    for file in (entry for entry in (path.rglob("*") if path.is_dir() else [path]) if entry.is_file()):
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
 
 
 def publish(source: Path, target: Path) -> None:
@@ -43,6 +83,25 @@ def publish(source: Path, target: Path) -> None:
         remove(old)
     else:
         source.replace(target)
+    descriptor = os.open(target.parent, os.O_RDONLY)
+    with contextlib.suppress(OSError):  # not every file system flushes folders
+        os.fsync(descriptor)
+    os.close(descriptor)
+
+
+def recover(path: Path) -> None:
+    """Clear what a killed process left beside `path`; no other may be writing there.
+
+    A folder that had just stepped aside for its successor comes back; half-written successors go.
+    """
+    if not path.parent.is_dir():
+        return
+    for old in path.parent.glob(f".part-*-old-{path.name}"):
+        if re.fullmatch(r"\.part-\d+-old", old.name.removesuffix(f"-{path.name}")) and not path.exists():
+            old.rename(path)
+    for left in path.parent.glob(f".part-*-{path.name}"):
+        if re.fullmatch(r"\.part-\d+(-old)?", left.name.removesuffix(f"-{path.name}")):
+            remove(left)
 
 
 def remove(path: Path) -> None:
@@ -57,6 +116,12 @@ def write_text(path: Path, text: str) -> None:
     """Replace `path` by a text file."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Replace `path` by a file of these bytes."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_json(path: Path, content: Any) -> None:

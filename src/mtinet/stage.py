@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mtinet import files
-from mtinet.errors import UserError
+import yaml
+
+from mtinet import files, interruption, locks
+from mtinet.errors import Interrupted, UserError
 
 
 def arguments(description: str | None, *names: str) -> argparse.Namespace:
@@ -22,33 +25,93 @@ def arguments(description: str | None, *names: str) -> argparse.Namespace:
 
 
 @contextlib.contextmanager
-def reporting_errors(cached: Sequence[Path] = (), in_git: Sequence[Path] = ()) -> Iterator[None]:
-    """Turn a UserError into one line on stderr, say how earlier outputs come back, and exit with 1.
+def reporting_errors() -> Iterator[None]:
+    """What surrounds a stage: a UserError or a full disk is one line on stderr and exit status 1.
+
+    A scheduler's SIGTERM or SIGUSR1 is one line and exit status 75 (see mtinet/interruption.py).
+    """
+    try:
+        with interruption.raised():
+            yield
+    except UserError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        sys.exit(1)
+    except Interrupted as told:
+        print(f"INTERRUPTED: {told}", file=sys.stderr)
+        sys.exit(interruption.REQUEUE)
+    except OSError as error:
+        if not files.no_room(error):
+            raise
+        print(f"ERROR: {files.no_room_for(error.filename or Path.cwd(), error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+@contextlib.contextmanager
+def writing(cached: Sequence[Path] = (), in_git: Sequence[Path] = ()) -> Iterator[None]:
+    """What surrounds the making of a stage's outputs: no other process makes them, a failure says how they come back.
 
     `cached` are the stage's outputs in the DVC cache, `in_git` those that git keeps. An orchestrator may
     have deleted them before the stage began (Snakemake does, DVC keeps them: they are `persist`).
     """
-    try:
-        yield
-    except UserError as error:
-        print(f"ERROR: {error}", file=sys.stderr)
-        for line in restoring(cached, in_git):
-            print(line, file=sys.stderr)
-        sys.exit(1)
-    except BaseException:
-        for line in restoring(cached, in_git):
-            print(line, file=sys.stderr)
-        raise
+    outputs = [*cached, *in_git]
+    with locks.writing(outputs[0]):
+        for path in outputs:
+            files.recover(path)
+        try:
+            yield
+        except Interrupted:
+            raise
+        except BaseException as error:
+            if isinstance(error, UserError):
+                print(f"ERROR: {error}", file=sys.stderr)
+            for line in restoring(cached, in_git):
+                print(line, file=sys.stderr)
+            if isinstance(error, UserError):
+                sys.exit(1)
+            raise
 
 
 def restoring(cached: Sequence[Path], in_git: Sequence[Path]) -> list[str]:
-    """The commands that bring back the outputs of the last successful run."""
+    """The commands that bring back the outputs of the last successful run, as far as cache and git hold them."""
     lines = []
-    if cached:
-        lines.append(f"  dvc checkout --force {' '.join(map(str, cached))}")
-    if in_git:
-        lines.append(f"  git restore {' '.join(map(str, in_git))}")
+    known = in_cache(cached)
+    if known:
+        lines.append(f"  dvc checkout --force {' '.join(map(str, known))}")
+    known = in_index(in_git)
+    if known:
+        lines.append(f"  git restore {' '.join(map(str, known))}")
     return ["The earlier result of this stage, should it be gone or changed, comes back with:", *lines] if lines else []
+
+
+def in_cache(outputs: Sequence[Path]) -> list[Path]:
+    """Those of the outputs that dvc.lock names and DVC's cache holds."""
+    lock = Path("dvc.lock")
+    if not outputs or not lock.exists():
+        return []
+    recorded = yaml.load(lock.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+    digests = {
+        out["path"]: out.get("md5", "")
+        for stage in recorded.get("stages", {}).values()
+        for out in stage.get("outs", [])
+    }
+    folder = Path(answer("dvc", "cache", "dir") or ".dvc/cache") / "files/md5"
+    found = [(path, digests.get(path.as_posix(), "")) for path in outputs]
+    return [path for path, digest in found if digest and (folder / digest[:2] / digest[2:]).exists()]
+
+
+def in_index(outputs: Sequence[Path]) -> list[Path]:
+    """Those of the outputs that git tracks."""
+    tracked = answer("git", "ls-files", "--", *map(str, outputs)).splitlines() if outputs else []
+    return [path for path in outputs if path.as_posix() in tracked]
+
+
+def answer(*command: str) -> str:
+    """What a command says, stripped; empty where it fails or is missing."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def cores() -> int:

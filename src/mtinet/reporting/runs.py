@@ -59,8 +59,9 @@ def label(method: str, experiment: Experiment, several: bool) -> str:
         words.append("+".join(registry()[task].symbol for task in experiment.tasks))
     if experiment.options.get("propagation") == "none":
         words.append("w/o FPM")
-    if "scales" in experiment.options:
-        words.append(f"{len(experiment.options['scales'])} scales")
+    scales = experiment.options.get("scales")
+    if isinstance(scales, list):
+        words.append(f"{len(scales)} scales")
     if experiment.auxiliary:
         words.append(f"({'+'.join(registry()[task].symbol for task in experiment.auxiliary)})")
     return " ".join(words)

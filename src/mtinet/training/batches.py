@@ -24,8 +24,8 @@ def steps_per_epoch(run: Run, images: int) -> int:
     return images // run.scale.batch_size
 
 
-def epoch(run: Run, split: PackedSplit, number: int) -> Iterator[dict[str, Tensor]]:
-    """The batches of epoch `number`: image float32 [B, 3, H, W] and one target per task.
+def epoch(run: Run, split: PackedSplit, number: int, first: int = 0) -> Iterator[dict[str, Tensor]]:
+    """The batches of epoch `number` from the batch `first` on: image float32 [B, 3, H, W] and one target per task.
 
     Order and augmentation depend on (seed, epoch) alone, so that a resumed run sees the same samples. No thread
     reads ahead: a batch takes a few milliseconds from packed files, and on two cores a third thread slowed
@@ -36,7 +36,7 @@ def epoch(run: Run, split: PackedSplit, number: int) -> Iterator[dict[str, Tenso
     order = generator.permutation(len(split))
     groups = [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
     draws = [[draw(generator, run.scale.augmentation) for _ in group] for group in groups]
-    for group, drawn in zip(groups, draws, strict=True):
+    for group, drawn in zip(groups[first:], draws[first:], strict=True):
         yield batch(run, split, group, drawn)
 
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import math
 import os
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from mtinet import losses, models
+from mtinet import interruption, losses, models
 from mtinet.data.packed import PackedSplit
-from mtinet.errors import UserError
+from mtinet.errors import Interrupted, UserError
 from mtinet.losses import total_loss
 from mtinet.models.procedure import LossFunction, Procedure, Progress
 from mtinet.paths import PARAMS
 from mtinet.training import batches, checkpoints
 from mtinet.training.run import Run
 
-CHECKPOINT_EVERY_SECONDS = 10.0
 SGD_MOMENTUM = 0.9
 
 History = list[dict[str, float]]
@@ -82,6 +81,28 @@ def optimizer_of(run: Run, groups: list[dict[str, Any]]) -> torch.optim.Optimize
     return torch.optim.SGD(groups, lr=run.learning_rate, momentum=SGD_MOMENTUM, weight_decay=decay)
 
 
+@dataclass
+class Position:
+    """How far a run is: the rows of whole epochs; of the one begun, its batches and the sums of its losses."""
+
+    history: History = field(default_factory=list)
+    batch: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+
+    def add(self, values: Mapping[str, float], rate: float, steps: int) -> dict[str, float] | None:
+        """Count a step of `steps` per epoch; returns the epoch's row when it was its last."""
+        for part, value in values.items():
+            self.sums[part] = self.sums.get(part, 0.0) + value
+        self.batch += 1
+        if self.batch < steps:
+            return None
+        epoch = len(self.history) + 1
+        means = {part: total / steps for part, total in self.sums.items()}
+        self.history.append({"epoch": epoch, "steps": epoch * steps, "lr": rate, **means})
+        self.batch, self.sums = 0, {}
+        return self.history[-1]
+
+
 def train(
     run: Run,
     split: PackedSplit,
@@ -89,12 +110,14 @@ def train(
     device: torch.device,
     on_epoch: Callable[[dict[str, float]], None],
 ) -> tuple[nn.Module, History]:
-    """Train `run` on `split`, continuing from the checkpoint in `folder` if there is one.
+    """Train `run` on `split`, continuing from the newest whole checkpoint in `folder` if there is one.
 
     Returns the model after the last epoch and one row per epoch: epoch, steps, lr, loss, and each part's mean.
-    `on_epoch` gets every row, those before an interruption included. Raises UserError when a loss is not finite.
+    `on_epoch` gets every row, those before an interruption included. Raises UserError when a loss is not finite,
+    and, with a checkpoint written, Interrupted after the step in which a scheduler's signal came.
     """
-    if batches.steps_per_epoch(run, len(split)) == 0:
+    per_epoch = batches.steps_per_epoch(run, len(split))
+    if per_epoch == 0:
         raise UserError(
             f"{run.dataset} {run.name}: batch_size is {run.scale.batch_size}, expected at most the {len(split)}"
             f" training images; lower it under scales in {PARAMS}"
@@ -105,60 +128,92 @@ def train(
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     procedure = models.procedure(run.method, model)
     optimizer = optimizer_of(run, procedure.parameter_groups())
-    history = resume(folder, model, optimizer)
-    for row in history:
+    kept = checkpoints.Checkpoints(folder)
+    position = resume(kept, model, optimizer)
+    for row in position.history:
         on_epoch(row)
-    saved = time.monotonic()
-    for number in range(len(history), run.epochs):
-        history.append(train_epoch(run, split, procedure, optimizer, number, device))
-        on_epoch(history[-1])
-        if time.monotonic() - saved > CHECKPOINT_EVERY_SECONDS:
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "history": history}
-            checkpoints.save(folder, state)
-            saved = time.monotonic()
-    return model, history
+    with interruption.noted() as note:
+        for ended in steps(run, split, procedure, optimizer, position, device):
+            if ended is not None:
+                on_epoch(ended)
+            done = len(position.history) * per_epoch + position.batch
+            if note.name or kept.due():
+                require_finite_weights(run, model, done)
+                kept.save(done, state_of(model, optimizer, position))
+            if note.name:
+                raise Interrupted(
+                    f"{run.dataset} {run.name} seed {run.seed}: {note.name} arrived, left after step {done} of"
+                    f" {run.epochs * per_epoch} with a checkpoint; the same command goes on there"
+                )
+    require_finite_weights(run, model, run.epochs * per_epoch)
+    return model, position.history
 
 
-def resume(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> History:
-    """Load an earlier attempt's state, if any, and return its history.
+def state_of(model: nn.Module, optimizer: torch.optim.Optimizer, position: Position) -> dict[str, Any]:
+    """All that the steps to come depend on.
 
-    Nothing in a step draws from torch's generator, batches depend on (seed, epoch), and procedures have no state
-    of their own: model, optimiser and the number of epochs are the whole state.
+    The learning rate and ASTMT's gradient reversal follow from the step, a batch from (seed, epoch) and its place,
+    procedures have no state of their own, and nothing is scaled: all is float32.
     """
-    state: dict[str, Any] | None = checkpoints.load(folder)
+    return {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "position": asdict(position),
+        "random": checkpoints.random_states(),
+    }
+
+
+def resume(kept: checkpoints.Checkpoints, model: nn.Module, optimizer: torch.optim.Optimizer) -> Position:
+    """Load an earlier attempt's state, if any, and return how far it was."""
+    state = kept.load()
     if state is None:
-        return []
+        return Position()
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
-    return list(state["history"])
+    checkpoints.set_random_states(state["random"])
+    return Position(**state["position"])
 
 
-def train_epoch(
+def steps(
     run: Run,
     split: PackedSplit,
     procedure: Procedure,
     optimizer: torch.optim.Optimizer,
-    number: int,
+    position: Position,
+    device: torch.device,
+) -> Iterator[dict[str, float] | None]:
+    """Train from `position` on to the end; yields after every step, an epoch's row after its last one, else None."""
+    per_epoch = batches.steps_per_epoch(run, len(split))
+    while len(position.history) < run.epochs:
+        epoch = len(position.history)
+        procedure.net.train()
+        if position.batch == 0:
+            procedure.begin_epoch(optimizer)
+        for batch in batches.epoch(run, split, epoch, position.batch):
+            step = epoch * per_epoch + position.batch
+            progress = Progress(epoch, run.epochs, step, run.epochs * per_epoch)
+            rate = procedure.learning_rate(run.learning_rate, progress)
+            values = train_step(run, procedure, optimizer, batch, rate, progress, device)
+            yield position.add(values, rate, per_epoch)
+
+
+def train_step(
+    run: Run,
+    procedure: Procedure,
+    optimizer: torch.optim.Optimizer,
+    batch: Mapping[str, Tensor],
+    rate: float,
+    progress: Progress,
     device: torch.device,
 ) -> dict[str, float]:
-    """One pass over the split; returns the epoch's row of the history."""
-    procedure.net.train()
-    procedure.begin_epoch(optimizer)
-    steps = batches.steps_per_epoch(run, len(split))
-    sums: dict[str, float] = {}
-    for index, batch in enumerate(batches.epoch(run, split, number)):
-        progress = Progress(number, run.epochs, number * steps + index, run.epochs * steps)
-        rate = procedure.learning_rate(run.learning_rate, progress)
-        for group in optimizer.param_groups:
-            group["lr"] = rate * group["lr_factor"]
-        targets = {key: value.to(device) for key, value in batch.items()}
-        targets["image"] = targets["image"].contiguous(memory_format=torch.channels_last)
-        values = procedure.step(optimizer, targets, loss_function(run), progress)
-        require_finite(run, values, progress.step)
-        for part, value in values.items():
-            sums[part] = sums.get(part, 0.0) + value
-    means = {part: total / steps for part, total in sums.items()}
-    return {"epoch": number + 1, "steps": (number + 1) * steps, "lr": rate, **means}
+    """One batch at learning rate `rate`; returns the losses, UserError when one is not finite."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["lr_factor"]
+    targets = {key: value.to(device) for key, value in batch.items()}
+    targets["image"] = targets["image"].contiguous(memory_format=torch.channels_last)
+    values = procedure.step(optimizer, targets, loss_function(run), progress)
+    require_finite(run, values, progress.step)
+    return values
 
 
 def loss_function(run: Run) -> LossFunction:
@@ -166,11 +221,35 @@ def loss_function(run: Run) -> LossFunction:
     return lambda predictions, targets: total_loss(predictions, targets, run.loss_weights)
 
 
-def require_finite(run: Run, values: dict[str, float], step: int) -> None:
-    """Raise UserError naming the parts of a step's loss that are not finite."""
+def require_finite(run: Run, values: Mapping[str, float], step: int) -> None:
+    """Raise UserError naming the tasks, and which of their predictions, whose loss at a step is not finite."""
     odd = [part for part, value in values.items() if not math.isfinite(value) and part != "loss"]
     if odd or not math.isfinite(values["loss"]):
         raise UserError(
-            f"{run.dataset} {run.name} seed {run.seed}: loss of {', '.join(odd) or 'their sum'} is not finite at step "
-            f"{step + 1}, expected a number; lower its lr ({run.learning_rate:g}) or check its labels"
+            f"{run.dataset} {run.name} seed {run.seed}: loss of {named(odd) or 'their sum'} is not finite at step "
+            f"{step + 1}, expected a number; lower its lr ({run.learning_rate:g}) or check its labels; the last"
+            " checkpoint is kept"
         )
+
+
+def named(parts: Iterable[str]) -> str:
+    """Parts of a loss by task and prediction: "depth", "depth@32" -> "depth (final, initial at 1/32)"."""
+    heads: dict[str, list[str]] = {}
+    for part in parts:
+        task, _, stride = part.partition("@")
+        heads.setdefault(task, []).append(f"initial at 1/{stride}" if stride else "final")
+    return ", ".join(f"{task} ({', '.join(places)})" for task, places in heads.items())
+
+
+def require_finite_weights(run: Run, model: nn.Module, step: int) -> None:
+    """Raise UserError when an update left a weight that is no number: it is neither kept nor published.
+
+    A finite loss may have a gradient that is not; the loss shows it one step later only.
+    """
+    for name, value in model.state_dict().items():
+        if not torch.isfinite(value).all():
+            raise UserError(
+                f"{run.dataset} {run.name} seed {run.seed}: weights of {name} are not finite after step {step},"
+                f" expected numbers; lower its lr ({run.learning_rate:g}) or check its labels; the last"
+                " checkpoint is kept"
+            )

@@ -1,0 +1,255 @@
+"""Outputs are whole or absent: full disks, kills in the middle, failures, and commands that bring back earlier ones."""
+
+from __future__ import annotations
+
+import ast
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faults import record
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_project import ROOT, contents, results, write_project
+
+from mtinet import files, stage
+from mtinet.errors import UserError
+
+EXPERIMENT = "hrnet18-single-depth"
+STAGES = sorted((ROOT / "stages").glob("*.py"))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of one megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount a file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def one_file(path: Path) -> None:
+    path.write_bytes(bytes(3 << 20))
+
+
+def numpys_file(path: Path) -> None:
+    """numpy writes by itself and says neither that the disk is full nor an error's number."""
+    np.save(path.open("wb"), np.zeros(3 << 20, np.uint8))
+
+
+def folder_of_files(path: Path) -> None:
+    path.mkdir()
+    for index in range(30):
+        files.write_bytes(path / f"{index}.bin", bytes(100_000))
+
+
+def replace(target: Path, write: Callable[[Path], None]) -> None:
+    with files.replacing(target) as temporary:
+        write(temporary)
+
+
+@pytest.mark.parametrize("write", [one_file, numpys_file, folder_of_files])
+def test_a_full_disk_is_one_line_and_loses_nothing(small_disk: Path, write: Callable[[Path], None]) -> None:
+    target = small_disk / "result.npy"
+    if write is folder_of_files:
+        target.mkdir()
+    kept = target / "kept" if target.is_dir() else target
+    kept.write_bytes(b"earlier")
+    with pytest.raises(UserError, match=rf"^no room to write {small_disk}/.*result.npy.*what stood there.*unchanged$"):
+        replace(target, write)
+    assert kept.read_bytes() == b"earlier"
+    assert [path.name for path in small_disk.iterdir()] == ["result.npy"]
+    record("Disk full while an output was written", tried=1, lost=0)
+
+
+def run_limited(folder: Path, limit: int) -> subprocess.CompletedProcess[str]:
+    """The stage train where no file may grow beyond `limit` bytes: works where nothing can be mounted."""
+    command = ["stages/train.py", "--dataset", "nyud", "--experiment", EXPERIMENT, "--seed", "0"]
+    return subprocess.run(
+        [sys.executable, str(ROOT / command[0]), *command[1:]],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_stage_without_room_says_so_in_one_line_and_keeps_what_was_there(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "run", epochs=1)
+    for name, path in results(folder, EXPERIMENT).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"earlier {name}")
+    before = contents(folder, EXPERIMENT)
+    done = run_limited(folder, 1 << 20)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("ERROR: no room to write runs/scenes-smoke/nyud/hrnet18-single-depth/seed0/weights")
+    assert contents(folder, EXPERIMENT) == before
+    assert not list(folder.rglob(".part-*"))
+    record("No room for a stage's output (limit on the size of files)", tried=1, lost=0)
+
+
+@given(
+    what=st.sampled_from(["file", "folder"]),
+    existing=st.booleans(),
+    steps=st.integers(0, 4),
+    number=st.integers(1, 9999),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_kill_at_any_step_of_publishing_leaves_all_or_nothing(
+    tmp_path_factory: pytest.TempPathFactory, what: str, existing: bool, steps: int, number: int
+) -> None:
+    """What the disk looks like after each step of `replacing`, cut off there; the next attempt clears it."""
+    root = tmp_path_factory.mktemp("kill")
+    target, temporary = root / "out", root / f".part-{number}-out"
+    old = root / f".part-{number}-old-out"
+
+    def make(path: Path, content: str) -> None:
+        path.mkdir() if what == "folder" else None
+        (path / "a" if what == "folder" else path).write_text(content)
+
+    def read(path: Path) -> str:
+        return (path / "a" if what == "folder" else path).read_text()
+
+    if existing:
+        make(target, "earlier")
+    moves = [lambda: make(temporary, "new")]
+    if what == "folder" and existing:
+        moves += [lambda: target.rename(old), lambda: temporary.rename(target), lambda: files.remove(old)]
+    else:
+        moves += [lambda: temporary.replace(target)]
+    for move in moves[:steps]:
+        move()
+    other = root / ".part-1-another-out"  # of the output `another-out`, where somebody may be writing
+    other.write_text("at work")
+    files.recover(target)
+    published = steps >= (3 if what == "folder" and existing else 2)
+    assert target.exists() == (existing or published)
+    if target.exists():
+        assert read(target) == ("new" if published else "earlier")
+    assert {path.name for path in root.iterdir()} == {other.name} | ({"out"} if target.exists() else set())
+    record("Kill between two steps of publishing an output", tried=1, lost=0)
+
+
+def new_folder(path: Path) -> None:
+    path.mkdir()
+    (path / "a").write_text("new")
+
+
+def test_the_steps_of_publishing_are_those_that_the_kills_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`replacing` cut off for real at its two renames of a folder: what the test above lays out by hand."""
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "a").write_text("earlier")
+    original = Path.rename
+    for survived in (0, 1):
+        renamed: list[str] = []
+
+        def dying(self: Path, to: Path, survived: int = survived, renamed: list[str] = renamed) -> Path:
+            if len(renamed) == survived:
+                raise SystemExit
+            renamed.append(self.name)
+            return original(self, to)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "rename", dying)
+            patched.setattr(files, "remove", lambda path: None)
+            with pytest.raises(SystemExit):
+                replace(target, new_folder)
+        files.recover(target)
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]
+        assert (target / "a").read_text() == "earlier"
+
+
+def calls(path: Path) -> list[str]:
+    """Names of all that a file calls, as written: "files.replacing"."""
+    return [ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+
+
+@pytest.mark.parametrize("path", STAGES, ids=lambda path: path.stem)
+def test_every_stage_reports_its_errors_and_makes_its_outputs_alone(path: Path) -> None:
+    found = calls(path)
+    assert "stage.reporting_errors" in found
+    assert "stage.writing" in found
+
+
+WRITERS = ("write_text", "write_bytes", "to_csv", "savez", "savez_compressed", "savefig", "save_file")
+
+
+def unguarded(path: Path) -> list[str]:
+    """Writing calls that are not given a temporary of `files.replacing` (or a stream, or a folder made in one)."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in WRITERS:
+            text = ast.unparse(node)
+            if not any(word in text for word in ("files.", "temporary", "stream", "buffer")):
+                found.append(f"{path.relative_to(ROOT)}: {text}")
+    return found
+
+
+def test_nothing_writes_an_output_but_through_a_temporary() -> None:
+    sources = [*STAGES, *(ROOT / "src/mtinet").rglob("*.py")]
+    assert [line for path in sources for line in unguarded(path)] == []
+
+
+# How earlier results come back ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with one output in git and one in DVC's cache."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
+        monkeypatch.setenv(name, "test@example.org")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    (tmp_path / "dvc.yaml").write_text(
+        "stages: {make: {cmd: 'mkdir -p runs/set; echo one > runs/a.bin; echo two > runs/set/b; echo {} > m.json',"
+        " outs: [runs/a.bin: {persist: true}, runs/set: {persist: true}], metrics: [m.json: {cache: false}]}}"
+    )
+    for command in ("git init -q", "dvc init -q", "dvc repro -q", "git add -A", "git commit -qm results"):
+        subprocess.run(command.split(), check=True, capture_output=True)
+    return tmp_path
+
+
+def failing(cached: list[Path], in_git: list[Path], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What a stage with these outputs says when it fails."""
+    with pytest.raises(SystemExit) as leaving, stage.reporting_errors(), stage.writing(cached, in_git):
+        raise UserError("no luck")
+    assert leaving.value.code == 1
+    return capsys.readouterr().err.splitlines()
+
+
+@pytest.mark.orchestrator
+def test_the_commands_bring_back_what_cache_and_git_hold(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cached, in_git = [Path("runs/a.bin"), Path("runs/set"), Path("runs/new.bin")], [Path("m.json"), Path("n.json")]
+    lines = failing(cached, in_git, capsys)
+    assert lines[0] == "ERROR: no luck"
+    assert lines[2:] == ["  dvc checkout --force runs/a.bin runs/set", "  git restore m.json"]
+    shutil.rmtree("runs")
+    Path("m.json").unlink()
+    for line in lines[2:]:
+        subprocess.run(line.split(), check=True, capture_output=True)
+    assert Path("runs/a.bin").read_text() == "one\n"
+    assert Path("runs/set/b").read_text() == "two\n"
+    assert Path("m.json").read_text() == "{}\n"
+    record("Outputs deleted before a stage that then failed", tried=3, lost=0)
+    shutil.rmtree(".dvc/cache")
+    assert failing(cached, [], capsys) == ["ERROR: no luck"]
+
+
+def test_no_command_is_named_where_there_is_no_earlier_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert failing([Path("runs/a.bin")], [Path("m.json")], capsys) == ["ERROR: no luck"]

@@ -1,0 +1,276 @@
+"""A training that is killed, told to leave, or finds its checkpoint torn ends with the bytes of one that was not."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from faults import record
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_project import ROOT, STUDY, contents, results, write_params, write_project
+from synthetic import SyntheticSplit
+
+from mtinet import config, interruption, paths
+from mtinet.errors import UserError
+from mtinet.training import checkpoints, loop
+from mtinet.training.checkpoints import EVERY, Checkpoints
+from mtinet.training.run import Run
+
+EXPERIMENT = "hrnet18-single-depth"
+EPOCHS = 4  # of two steps
+IMAGES = 8
+
+
+def environment(**changes: str) -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"} | changes
+
+
+def killed(folder: Path, kills: int, seed: int = 0, every: str = "0.2") -> dict[str, Any]:
+    """The real stage, killed so often, then run to its end."""
+    command = [sys.executable, str(ROOT / "tests/killed_training.py"), str(folder), EXPERIMENT, str(kills), str(seed)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(**{EVERY: every}), timeout=300)
+    log = folder / "attempts.log"
+    assert done.returncode == 0, done.stderr + (log.read_text() if log.exists() else "")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def start(folder: Path, **changes: str) -> subprocess.Popen[str]:
+    """The stage as the orchestrators call it."""
+    command = [sys.executable, str(ROOT / "stages/train.py"), "--dataset", "nyud", "--experiment", EXPERIMENT]
+    return subprocess.Popen(
+        [*command, "--seed", "0"],
+        cwd=folder,
+        env=environment(**changes),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def unfinished(folder: Path) -> list[Path]:
+    """All checkpoints of all runs there."""
+    return sorted(folder.glob(".cache/train/*/[0-9]*.pt"), key=lambda path: path.name)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Parameters and data; tests copy it."""
+    return write_project(tmp_path_factory.mktemp("project") / "made", IMAGES, epochs=EPOCHS)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(project: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    shutil.copytree(project, folder)
+    process = start(folder)
+    assert process.wait(120) == 0, process.communicate()[1]
+    return contents(folder, EXPERIMENT)
+
+
+@pytest.fixture
+def folder(project: Path, tmp_path: Path) -> Path:
+    shutil.copytree(project, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_twenty_kills_at_random_moments_change_no_byte(folder: Path, uninterrupted: dict[str, bytes]) -> None:
+    found = killed(folder, 20)
+    assert len(found["killed_at"]) == 20
+    assert len(set(found["killed_at"])) >= 4, found  # in many places, not always in the same
+    assert contents(folder, EXPERIMENT) == uninterrupted
+    assert not list(folder.rglob(".part-*"))
+    assert not unfinished(folder)
+    record("Training killed (SIGKILL) at a random moment and started again", tried=20, lost=0)
+
+
+def told_to_leave(folder: Path, number: signal.Signals, after: int) -> tuple[float, str]:
+    """Send a signal when the epoch `after` has ended: seconds until the stage left, and its stderr."""
+    process = start(folder)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if f"epoch {after}/" in line:
+            break
+    process.send_signal(number)
+    began = time.monotonic()
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == interruption.REQUEUE == 75, errors
+    return time.monotonic() - began, errors
+
+
+def tear(path: Path, place: float, how: str = "flip") -> None:
+    """Damage a file at a relative place: one bit flipped, or cut off there."""
+    content = bytearray(path.read_bytes())
+    index = min(int(place * len(content)), len(content) - 1)
+    content[index] ^= 1
+    path.write_bytes(content[:index] if how == "cut" else content)
+
+
+def test_told_to_leave_twice_and_one_checkpoint_torn(folder: Path, uninterrupted: dict[str, bytes]) -> None:
+    """SIGTERM, then SIGUSR1, then a bit of the newest checkpoint flips: back to the one before, and the same end."""
+    for after, number in enumerate((signal.SIGTERM, signal.SIGUSR1), start=1):
+        seconds, errors = told_to_leave(folder, number, after)
+        assert seconds < 5 + 5, errors  # a step takes a tenth of a second, beside busy neighbours a few
+        assert len(errors.splitlines()) == 1
+        assert errors.startswith(f"INTERRUPTED: nyud {EXPERIMENT} seed 0: {number.name} arrived, left after step")
+        assert len(unfinished(folder)) == after
+    older, newer = unfinished(folder)
+    tear(newer, 0.5)
+    process = start(folder)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert newer.name in errors
+    assert "is torn" in errors
+    assert older.name not in errors
+    assert contents(folder, EXPERIMENT) == uninterrupted
+    assert not unfinished(folder)
+    record("SIGTERM or SIGUSR1 during training", tried=2, lost=0)
+    record("Newest checkpoint torn, training started again", tried=1, lost=0)
+
+
+def test_a_changed_parameter_begins_anew(folder: Path, tmp_path: Path) -> None:
+    """The checkpoint of the earlier parameters stays where it is and is not looked at."""
+    told_to_leave(folder, signal.SIGTERM, 1)
+    (before,) = unfinished(folder)
+    write_params(folder, epochs=1, lr_factor=20.0)
+    process = start(folder)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert unfinished(folder) == [before]
+    fresh = tmp_path / "fresh"
+    shutil.copytree(folder, fresh, ignore=shutil.ignore_patterns(".cache", "runs", "reports"))
+    assert start(fresh).wait(120) == 0
+    assert contents(folder, EXPERIMENT) == contents(fresh, EXPERIMENT)
+    record("Parameter changed while a run was unfinished", tried=1, lost=0)
+
+
+STATE = {"numbers": torch.arange(50.0), "history": [{"loss": 0.1}], "random": checkpoints.random_states()}
+
+
+@given(place=st.floats(0, 1), how=st.sampled_from(["flip", "cut"]))
+@settings(max_examples=60, deadline=None)
+def test_a_checkpoint_torn_anywhere_is_noticed_and_the_one_before_used(
+    tmp_path_factory: pytest.TempPathFactory, place: float, how: str
+) -> None:
+    kept = Checkpoints(tmp_path_factory.mktemp("torn"))
+    for step in (5, 9):
+        kept.save(step, STATE | {"step": step})
+    newest = kept.found()[0]
+    tear(newest, place, how)
+    found = kept.load()
+    assert found is not None
+    assert found["step"] == 5
+    assert not newest.exists()
+    record("Checkpoint with a bit flipped or its end cut off", tried=1, lost=0)
+
+
+def test_the_last_two_are_kept_and_nothing_is_made_of_nothing(tmp_path: Path) -> None:
+    kept = Checkpoints(tmp_path)
+    assert kept.load() is None
+    for step in (1, 2, 10, 100):
+        kept.save(step, {"step": step})
+    assert [int(path.name.partition("-")[0]) for path in kept.found()] == [100, 10]
+    for path in kept.found():
+        tear(path, 0.3)
+    assert kept.load() is None
+
+
+def test_pickled_code_is_never_run(tmp_path: Path) -> None:
+    """A file that passes for a checkpoint but holds a call is refused by torch.load."""
+
+    class Call:
+        def __reduce__(self) -> Any:
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    kept = Checkpoints(tmp_path)
+    kept.save(1, {"call": Call()})
+    with pytest.raises(Exception, match=r"[Uu]nsupported|weights_only"):
+        kept.load()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_random_states_come_back() -> None:
+    before = checkpoints.random_states()
+    drawn = [torch.rand(3), np.random.rand(3), random.random()]
+    checkpoints.set_random_states(before)
+    again = [torch.rand(3), np.random.rand(3), random.random()]
+    assert torch.equal(drawn[0], again[0])
+    np.testing.assert_array_equal(drawn[1], again[1])
+    assert drawn[2] == again[2]
+
+
+@pytest.mark.parametrize("text", ["often", "-1", "nan", "inf"])
+def test_seconds_between_checkpoints_are_a_number(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(EVERY, text)
+    with pytest.raises(UserError, match=f"{EVERY} is '{text}'"):
+        Checkpoints(tmp_path)
+
+
+# A loss that is no number -----------------------------------------------------------------------------------
+
+
+def with_infinite_depth(folder: Path, frame: int) -> None:
+    """Make the depth of one frame infinite, as a broken label file would."""
+    depth = np.load(folder / paths.packed(STUDY, "nyud", "train") / "depth.npy", mmap_mode="r+")
+    size = len(depth) // IMAGES
+    depth[frame * size : (frame + 1) * size] = np.inf
+    depth.flush()
+
+
+@pytest.mark.orchestrator
+def test_a_loss_that_is_not_finite_stops_the_run_keeps_the_checkpoint_and_fails_in_mlflow(
+    folder: Path,
+) -> None:
+    import mlflow
+
+    last = np.random.default_rng([0, 0]).permutation(IMAGES)[-1]  # of the first epoch, under seed 0: in the second step
+    with_infinite_depth(folder, last)
+    store = f"sqlite:///{folder}/mlflow.db"
+    process = start(folder, MLFLOW_TRACKING_URI=store, **{EVERY: "0"})
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    (line,) = (line for line in errors.splitlines() if line.startswith("ERROR"))
+    said = f"ERROR: nyud {EXPERIMENT} seed 0: loss of depth (final) is not finite at step 2, expected a number;"
+    assert line.startswith(said)
+    (path,) = unfinished(folder)
+    assert path.name.startswith("000000001-")
+    assert all(torch.isfinite(value).all() for value in torch.load(path, weights_only=True)["model"].values())
+    client = mlflow.MlflowClient(store)
+    (run,) = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    assert run.info.status == "FAILED"
+    assert not any(path.exists() for path in results(folder, EXPERIMENT).values())
+    record("Loss not finite in a step", tried=1, lost=0)
+
+
+def test_weights_that_are_not_finite_are_neither_kept_nor_returned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss of the last step was finite, its gradient was not: there is no next step to show it."""
+    monkeypatch.setenv(EVERY, "0")
+    write_params(tmp_path, epochs=2)
+    run = Run.of(config.load(tmp_path / "params.yaml"), "nyud", EXPERIMENT, 0)
+    original = loop.train_step
+
+    def poisoned(*arguments: Any) -> Any:
+        values = original(*arguments)
+        if arguments[5].step == 3:
+            next(iter(arguments[1].net.parameters())).data[0] = float("nan")
+        return values
+
+    monkeypatch.setattr(loop, "train_step", poisoned)
+    with pytest.raises(UserError, match=r"weights of \S+ are not finite after step 4"):
+        loop.train(run, SyntheticSplit(8), tmp_path, torch.device("cpu"), lambda row: None)  # type: ignore[arg-type]
+    assert [path.name.partition("-")[0] for path in Checkpoints(tmp_path).found()] == ["000000003", "000000002"]
+    record("Weights not finite after a step whose loss was", tried=1, lost=0)
