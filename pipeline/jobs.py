@@ -35,7 +35,7 @@ def jobs(params: Params, rules: Sequence[Rule]) -> list[Job]:
 
 
 def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
-    """One dataset's portions. What ends it (track, figures, report) needs all of them, and is no portion."""
+    """One dataset's portions: raw data, teachers, packed data, runs and tables, and what needs all of them."""
     own = [rule for rule in rules if rule.dataset == dataset]
     raw, packed = f"{dataset} data", f"{dataset} packed"
     teachers = {f"{dataset} teacher of {rule.method}": rule for rule in own if rule.stage == "teach"}
@@ -44,8 +44,15 @@ def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
     before = [Job(raw, names(own, "check", "dataset"), frozenset(), OTHERS)]
     before += [Job(name, names([rule]), frozenset({raw, *others}), OTHERS) for name, rule in teachers.items()]
     before.append(Job(packed, names(own, "distill", "prepare", "blind"), frozenset({raw, *teachers}), OTHERS))
-    runs = runs_of(params, dataset, own, packed)
-    return [*before, *tables_of(dataset, own, runs)]
+    runs = tables_of(dataset, own, runs_of(params, dataset, own, packed))
+    found = [*before, *runs]
+    rest = names(rule for rule in own if not {dvc_name(rule, item) for item in items(rule)} <= made(found))
+    return [*found, Job(f"{dataset} figures and report", rest, frozenset(job.name for job in found), OTHERS)]
+
+
+def made(found: Iterable[Job]) -> set[str]:
+    """The stages of some jobs."""
+    return {stage for job in found for stage in job.stages}
 
 
 def names(rules: Iterable[Rule], *stages: str) -> tuple[str, ...]:

@@ -33,9 +33,8 @@ TAIL = 30  # lines of a failed job's output that are shown
 class Display:
     """Says what began, what ended, how many runs are left and about how long."""
 
-    def __init__(self, found: Sequence[Job], workers: int) -> None:
+    def __init__(self, found: Sequence[Job]) -> None:
         self.left = list(found)
-        self.workers = workers
         self.began = time.monotonic()
         self.done = 0.0
 
@@ -79,7 +78,7 @@ def make(job: Job) -> float:
 
 def side_by_side(found: Sequence[Job], workers: int) -> None:
     """Make all jobs, each after those that it needs; after a failure those that run are finished, no other begins."""
-    display = Display(found, workers)
+    display = Display(found)
     waiting = list(found)
     unfinished = {job.name for job in found}
     running: dict[Future[float], Job] = {}
