@@ -39,7 +39,7 @@ from pipeline.dependencies import (
 from pipeline.rule import Rule, out
 
 OVERVIEWS = ("table1", "audit")
-TRAINING = ("input", "epochs", "epochs_of", "batch_size", "lr_factor", "augmentation", "pretrained")
+TRAINING = ("input", "epochs", "epochs_of", "batch_size", "optimizer", "lr_factor", "augmentation", "pretrained")
 
 
 def check(dataset: str) -> Rule:

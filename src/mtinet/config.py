@@ -101,6 +101,7 @@ class Scale(Strict):
     epochs: Positive
     epochs_of: dict[str, Positive]
     batch_size: Positive
+    optimizer: Literal["declared", "adam", "sgd"]
     lr_factor: Rate
     augmentation: Augmentation
     pretrained: str | dict[str, str]

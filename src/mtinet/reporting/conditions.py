@@ -43,7 +43,7 @@ class Conditions:
             scale=params.study.scale,
             pretrained=tuple(sorted({scale.pretrained_for(backbone) for backbone in backbones})),
             device=together(runs, "device") or f"{params.compute.device}, as asked for",
-            detail=f"{images}{size}, {duration(scale, backbones)}, batch {scale.batch_size}",
+            detail=f"{images}{size}, {duration(scale, backbones)}, batch {scale.batch_size}{instead(scale)}",
             machine=machine(runs),
             seeds=tuple(params.seeds),
         )
@@ -90,6 +90,11 @@ def duration(scale: Scale, backbones: Iterable[str]) -> str:
     others = {name: count for name, count in scale.epochs_of.items() if name in backbones and count != scale.epochs}
     words = ", ".join(f"{count} on {name}" for name, count in others.items())
     return f"{scale.epochs} epoch{'' if scale.epochs == 1 else 's'}" + (f" ({words})" if words else "")
+
+
+def instead(scale: Scale) -> str:
+    """The optimiser, where the scale puts one in the place of the experiments' own."""
+    return "" if scale.optimizer == "declared" else f", {scale.optimizer} instead of the paper's optimiser"
 
 
 def pretraining(choice: str) -> str:

@@ -74,9 +74,9 @@ def build_model(run: Run, pretrained: str = "none") -> nn.Module:
 
 
 def optimizer_of(run: Run, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-    """Adam or SGD with momentum 0.9, as the experiment declares (section A.2), for a procedure's groups."""
+    """Adam or SGD with momentum 0.9 (section A.2), for a procedure's groups."""
     decay = run.experiment.weight_decay
-    if run.experiment.optimizer == "adam":
+    if run.optimizer == "adam":
         return torch.optim.Adam(groups, lr=run.learning_rate, weight_decay=decay, fused=True)
     return torch.optim.SGD(groups, lr=run.learning_rate, momentum=SGD_MOMENTUM, weight_decay=decay)
 

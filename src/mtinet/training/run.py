@@ -50,6 +50,11 @@ class Run:
         return [*self.experiment.tasks, *self.experiment.auxiliary]
 
     @property
+    def optimizer(self) -> str:
+        """adam or sgd: the experiment's, unless the scale puts one in its place."""
+        return self.experiment.optimizer if self.scale.optimizer == "declared" else self.scale.optimizer
+
+    @property
     def learning_rate(self) -> float:
         """Initial learning rate: the experiment's times the scale's factor."""
         return self.experiment.lr * self.scale.lr_factor
