@@ -141,7 +141,7 @@ def overview(dataset: str) -> Rule:
             *study_params(dataset),
             f"datasets.{dataset}.tasks",
             *((f"teachers.{dataset}",) if taught(dataset) else ()),
-            *(f"{entry}.tasks" for entry in experiment_keys(dataset).values()),
+            *(f"{entry}.{key}" for entry in experiment_keys(dataset).values() for key in ("backbone", "tasks")),
             "pipeline/tables.yaml:",
             "pipeline/published.yaml:",
             "src/mtinet/tasks.yaml:",
