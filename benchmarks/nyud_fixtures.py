@@ -47,7 +47,7 @@ def material(size: tuple[int, int]) -> Material:
     photographs = [*(str(name).format("img") for name in names), REAL / "holes" / f"{HOLES}.png"]
     maps = [*(str(name).format("seg") for name in names), REAL / "holes" / f"segm_gt_{HOLES}.png"]
     raw = (pixels(REAL / "holes" / f"depth_gt_{HOLES}.png") / 5000).astype(np.float32)
-    depths = [*(np.load(REAL / "filled" / "depth" / f"{one}.npy") for one in FILLED), raw]
+    depths = [*(np.load(REAL / "filled" / "depth" / f"{one}.npy", allow_pickle=False) for one in FILLED), raw]
     frames = [cv2.resize(pixels(name), size[::-1], interpolation=cv2.INTER_AREA) for name in photographs]
     coded = [pixels(name) for name in maps]
     cells = (slice(step // 2, None, step), slice(step // 2, None, step))

@@ -89,7 +89,7 @@ def summary() -> dict[str, Any]:
 
 def borders() -> dict[str, Any]:
     """Border pixels of PASCAL-Context's label maps as the edge benchmark counted them, in longer sides."""
-    counts = np.load(BORDERS)["gt_pixels"] / SIDE
+    counts = np.load(BORDERS, allow_pickle=False)["gt_pixels"] / SIDE
     steps = {
         name: round(float(np.quantile(counts, q)), 2) for name, q in (("low", 0.1), ("median", 0.5), ("high", 0.9))
     }

@@ -44,7 +44,7 @@ def shown(params: Params, dataset: str) -> str | None:
 def costs(params: Params, dataset: str, height: int, width: int) -> dict[str, dict[str, int]]:
     """Parameters and FLOPs of every declared experiment, as mtinet/studies/resources.py counts them."""
     found = {}
-    for name in dict.fromkeys(name for name, _ in params.runs(dataset)):
+    for name in params.names(dataset):
         resources = count(network(params, dataset, name), height, width)
         found[name] = {"params": resources.params, "flops": resources.flops}
     return found

@@ -38,7 +38,7 @@ def main() -> None:
     with stage.reporting_errors():
         params = config.load()
         target = paths.resources(params.study_name(given.dataset), given.name)
-        declared = {name for name, _ in params.runs(given.dataset)}
+        declared = params.names(given.dataset)
         names = [name for name in layouts.load_layouts()[given.name].experiments if name in declared]
         size = params.scales[SCALE][given.dataset].input
         content: dict[str, Any] = {

@@ -21,9 +21,7 @@ def train(run: Run, device_name: str) -> None:
     tracker.dataset(f"{run.dataset} train", split.digest, "training")
 
     def report(row: dict[str, float]) -> None:
-        print(
-            f"{run.name} seed {run.seed}: epoch {row['epoch']}/{run.epochs}, loss {row['loss']:.4f}", flush=True
-        )
+        print(f"{run.name} seed {run.seed}: epoch {row['epoch']}/{run.epochs}, loss {row['loss']:.4f}", flush=True)
         tracker.log(tracking.curve(row), int(row["steps"]))
 
     folder = paths.unfinished("train", origin.key)

@@ -11,7 +11,7 @@ from skimage.morphology import thin as reference
 from benchmarks.edge_maps import label_maps, soft_map
 from mtinet.metrics.edges import boundaries_from_labels, thin
 from mtinet.metrics.edges.sets import thinned_sets
-from mtinet.metrics.edges.thinning import thin_levels
+from mtinet.thinning import thin_levels
 from tests.edge_references import KINDS, SIDES, random_map
 
 

@@ -17,7 +17,7 @@ from archive_layout import write_layout
 from faults import record
 from scipy.io import savemat
 
-from mtinet import config, files, mistakes
+from mtinet import config, files, mistakes, stage
 from mtinet.data import formats, layouts, packed, packing
 from mtinet.errors import UserError
 from mtinet.models import backbones
@@ -32,7 +32,11 @@ UNSAFE_CALLS = {
     "read_pickle", "to_pickle", "fromfile", "torch.hub.load", "torch.jit.load", "os.system",
     "RegisterCustomOpsLibrary", "register_custom_ops_library",
 }  # fmt: skip
-SAFE_LOADERS = {"Yaml12Numbers": files.Yaml12Numbers, "UniqueKeys": mistakes.UniqueKeys, "SafeLoader": yaml.SafeLoader}
+SAFE_LOADERS = {
+    "Yaml12Numbers": files.Yaml12Numbers,
+    "UniqueKeys": mistakes.UniqueKeys,
+    "SAFE_LOADER": stage.SAFE_LOADER,
+}
 # The keyword that a call must have, with its value.
 REQUIRED = {
     "torch.load": ("weights_only", True),
@@ -77,7 +81,7 @@ def test_no_source_loads_code(path: Path) -> None:
 
 
 def test_the_loaders_are_safe() -> None:
-    assert all(issubclass(loader, yaml.SafeLoader) for loader in SAFE_LOADERS.values())
+    assert all(issubclass(loader, yaml.SafeLoader | yaml.CSafeLoader) for loader in SAFE_LOADERS.values())
     assert len(SOURCES) > 100
 
 

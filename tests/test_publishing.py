@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from archive_layout import write_layout
 from faults import record
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -69,6 +70,30 @@ def test_a_full_disk_is_one_line_and_loses_nothing(small_disk: Path, write: Call
     assert kept.read_bytes() == b"earlier"
     assert [path.name for path in small_disk.iterdir()] == ["result.npy"]
     record("Disk full while an output was written", tried=1, lost=0)
+
+
+def test_a_split_that_finds_no_room_is_one_line_and_no_kill(small_disk: Path, tmp_path: Path) -> None:
+    """Packed files are written through the memory's pages, where a full disk ends the process (SIGBUS)."""
+    write_layout(tmp_path / "raw", height=480, width=640)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from pathlib import Path; from mtinet import stage; from mtinet.data import packing\n"
+            "with stage.reporting_errors():\n"
+            "    packing.pack(Path(sys.argv[1]), None, ['0001', '0002'], ['depth'], Path(sys.argv[2]))",
+            str(tmp_path / "raw"),
+            str(small_disk / "packed"),
+        ],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"ERROR: no room to write {small_disk}/packed")
+    assert not list(small_disk.iterdir())
 
 
 def run_limited(folder: Path, limit: int) -> subprocess.CompletedProcess[str]:

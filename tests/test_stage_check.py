@@ -18,6 +18,8 @@ from mtinet.errors import UserError
 from stages.check import check
 
 CONTENT = yaml.safe_load((Path(__file__).resolve().parents[1] / "params.yaml").read_text())
+for sets in CONTENT["scales"].values():
+    sets["nyud"]["epochs_of"] = {}  # of backbones that these experiments lack
 EXPERIMENT = {
     "backbone": "fpn/resnet18", "tasks": ["seg"], "auxiliary": [], "optimizer": "adam", "lr": 1e-4,
     "weight_decay": 0.0, "options": {},

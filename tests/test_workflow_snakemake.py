@@ -84,6 +84,7 @@ def test_a_learning_rate_reruns_its_experiment_alone(after_snakemake: Project) -
         "train_nyud_mti_net",
         "evaluate_nyud_mti_net",
         "compare_nyud_table2a",
+        "claims_nyud",
         "track_nyud",
         "figure_nyud_curves",
         "figure_nyud_patches",

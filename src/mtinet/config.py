@@ -377,8 +377,11 @@ class Params(Strict):
 
     def runs(self, dataset: str) -> list[tuple[str, int]]:
         """Experiment and seed of every run that is declared for `dataset`, in the order of the file."""
-        methods = self.experiments.get(dataset, {})
-        return [(name, seed) for experiments in methods.values() for name in experiments for seed in self.seeds]
+        return [(name, seed) for name in self.names(dataset) for seed in self.seeds]
+
+    def names(self, dataset: str) -> list[str]:
+        """The experiments that are declared for `dataset`, in the order of the file."""
+        return [name for experiments in self.experiments.get(dataset, {}).values() for name in experiments]
 
     def experiment(self, dataset: str, name: str) -> tuple[str, Experiment]:
         """Method and declaration of the experiment `name`; raises UserError when it is not declared."""

@@ -15,6 +15,10 @@ import yaml
 from mtinet import files, interruption, locks
 from mtinet.errors import Interrupted, UserError
 
+SAFE_LOADER = getattr(
+    yaml, "CSafeLoader", yaml.SafeLoader
+)  # dvc.lock is long: the one written in C where it is built in
+
 
 def arguments(description: str | None, *names: str) -> argparse.Namespace:
     """The stage's command line; each name is required, `seed` is an integer."""
@@ -88,7 +92,7 @@ def in_cache(outputs: Sequence[Path]) -> list[Path]:
     lock = Path("dvc.lock")
     if not outputs or not lock.exists():
         return []
-    recorded = yaml.load(lock.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+    recorded = yaml.load(lock.read_bytes(), Loader=SAFE_LOADER) or {}
     digests = {
         out["path"]: out.get("md5", "")
         for stage in recorded.get("stages", {}).values()

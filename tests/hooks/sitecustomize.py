@@ -30,7 +30,7 @@ def note(event: str, args: tuple[object, ...]) -> None:
         mode, flags = args[1], args[2]
         reads = "r" in mode and "+" not in mode if isinstance(mode, str) else not (isinstance(flags, int) and flags & 3)
         path = inside(args[0]) if reads else None
-        if path:
+        if path and not os.path.isdir(path):  # a folder is opened to have its entries flushed, not to be read
             OPENED.add(path)
         if path == "params.yaml" and not READ and "mtinet.config" in sys.modules:
             watch_params(sys.modules["mtinet.config"].Strict)

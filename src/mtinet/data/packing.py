@@ -89,6 +89,7 @@ class Frames:
         first = self.read(kind, 0)
         channels = first.shape[2:]
         flat = np.lib.format.open_memmap(path, "w+", first.dtype, (int(self.starts[-1]), *channels))
+        reserve(path)
 
         def place(index: int) -> None:
             start, end = self.starts[index : index + 2]
@@ -100,3 +101,9 @@ class Frames:
         flat.flush()
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def reserve(path: Path) -> None:
+    """Have the disk set aside all of a sparse file: the kernel kills who writes to a mapped page that finds no room."""
+    with path.open("r+b") as stream:
+        os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)

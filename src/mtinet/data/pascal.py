@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from skimage.morphology import thin
 
 from mtinet import files
+from mtinet.boundaries import boundaries_from_labels
 from mtinet.data import formats
 from mtinet.data.formats import expect
 from mtinet.data.layouts import ArchiveCard, Size, source_of
 from mtinet.errors import UserError
-from mtinet.metrics.edges import boundaries_from_labels
 
 if TYPE_CHECKING:  # reading the archive must not depend on the renderer
     from mtinet.data.scenes.picture import Object, Picture

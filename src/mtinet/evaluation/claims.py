@@ -56,7 +56,7 @@ def judge(
 
     supported: the interval is above 0; contradicted: below; inconclusive: it contains 0; missing: no such runs.
     """
-    single = [name for name, _ in params.runs(dataset) if len(params.experiment(dataset, name)[1].tasks) == 1]
+    single = [name for name in params.names(dataset) if len(params.experiment(dataset, name)[1].tasks) == 1]
     names = list(dict.fromkeys([*(name for claim in claims for name in claim.experiments), *single]))
     rows = compare(params, dataset, names, read)["experiments"]
     samples = uncertainty.sampled(

@@ -47,7 +47,7 @@ def audit(layouts: Iterable[Layout], published: Mapping[str, Any], params: Param
 def found(layout: Layout, row: RowLayout, column: Column, table: Mapping[str, Any], params: Params) -> list[Finding]:
     """The finding on one row, none where the paper prints no delta_m."""
     printed = at(table, row.label, column.published)
-    if printed is None or row.single is None or row.single not in dict(params.runs(layout.dataset)):
+    if printed is None or row.single is None or row.single not in params.names(layout.dataset):
         return []
     tasks = params.experiment(layout.dataset, row.single)[1].tasks
     own = {name: at(table, row.label, metric_column(layout, name, "run").published) for name in tasks}

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from numpy.random import Generator
 
-from mtinet.data.scenes.materials import RGB, Material, colour, made_of, shade
+from mtinet.data.scenes.materials import RGB, Material, made_of, shade
 
 BLACK = Material("plain", (0.035, 0.035, 0.038), (0.02, 0.02, 0.02), gloss=0.15)
 
@@ -31,15 +31,6 @@ def paint(rng: Generator, stuff: str = "plastic", pattern: str | None = None) ->
 def lacquer(rng: Generator) -> Material:
     """Plain shining paint."""
     return replace(paint(rng, "plastic", "plain"), gloss=rng.uniform(0.2, 0.7), mirror=rng.uniform(0.0, 0.08))
-
-
-def coat(rng: Generator, period: float = 0.3) -> Material:
-    """Fur, wool and feathers: patched, streaked or of one colour, natural or not."""
-    pattern = str(rng.choice(["clouds", "shapes", "shapes", "wood", "fabric", "plain"]))
-    base = colour(rng, 0.04, 0.9, 0.7) if rng.random() < 0.7 else hue(rng, 0.6)
-    other = colour(rng, 0.03, 0.85, 0.5) if rng.random() < 0.4 else shade(base, rng.uniform(0.15, 0.7))
-    period *= rng.uniform(0.5, 1.6) * (0.15 if pattern == "fabric" else 1.0)
-    return Material(pattern, base, other, period, shift=(rng.uniform(0, 30), rng.uniform(0, 30)))
 
 
 def glass(rng: Generator) -> Material:

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
+from mtinet.boundaries import boundaries_from_labels
 from mtinet.metrics.edges.aggregation import summarize
-from mtinet.metrics.edges.boundaries import boundaries_from_labels
 from mtinet.metrics.edges.counting import Counts, count_matches, count_matches_annotators
 from mtinet.metrics.edges.protocols import MAX_DIST, PROTOCOLS, Protocol, protocol
 from mtinet.metrics.edges.suppression import suppress
-from mtinet.metrics.edges.thinning import thin
+from mtinet.thinning import thin
 
 __all__ = [
     "MAX_DIST", "PROTOCOLS", "Counts", "Protocol", "boundaries_from_labels", "count_matches",

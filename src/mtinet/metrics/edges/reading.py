@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import loadmat
 
+from mtinet.boundaries import boundaries_from_labels
 from mtinet.errors import UserError
-from mtinet.metrics.edges.boundaries import boundaries_from_labels
 from mtinet.metrics.edges.sets import checked_prediction
-from mtinet.metrics.edges.thinning import thin
+from mtinet.thinning import thin
 
 PREDICTIONS = (".png", ".npy")
 TRUTHS = (".png", ".npy", ".mat")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mtinet.errors import UserError
-from mtinet.metrics.edges.thinning import WORD, Words, thin_levels
+from mtinet.thinning import WORD, Words, thin_levels
 
 ONE = np.uint64(1)
 

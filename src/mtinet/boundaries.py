@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtinet.errors import UserError
-from mtinet.metrics.edges.thinning import thin
+from mtinet.thinning import thin
 
 
 def boundaries_from_labels(labels: NDArray) -> NDArray[np.bool_]:
