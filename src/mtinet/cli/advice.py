@@ -25,7 +25,9 @@ def slow(facts: dict[str, Any], params: Params | None) -> list[str]:
     if devices["load"] > max(1, devices["cores"] - 1):
         lines.append(f"other programs keep {devices['load']:.1f} of {devices['cores']} cores busy")
     if params is not None and params.compute.threads > devices["cores"]:
-        lines.append(f"compute.threads is {params.compute.threads}, there are {devices['cores']} cores: set it to fewer")
+        lines.append(
+            f"compute.threads is {params.compute.threads}, there are {devices['cores']} cores: set it to fewer"
+        )
     if not facts["disk"]["cache_beside"]:
         lines.append("DVC's cache is on another disk: every result is copied instead of linked")
     if installed("ruamel.yaml.clib") is None:

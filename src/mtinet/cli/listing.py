@@ -38,7 +38,9 @@ def main(given: argparse.Namespace) -> int:
     params = config.load()
     datasets = [given.dataset] if given.dataset else list(params.experiments)
     if given.dataset and given.dataset not in params.experiments:
-        raise UserError(f"no dataset '{given.dataset}' in params.yaml, expected one of: {', '.join(params.experiments)}")
+        raise UserError(
+            f"no dataset '{given.dataset}' in params.yaml, expected one of: {', '.join(params.experiments)}"
+        )
     found = [entry for dataset in datasets for entry in entries(params, dataset, given.read_weights)]
     shown = [entry for entry in found if given.state in (None, entry["state"])]
     if given.json:
@@ -85,7 +87,9 @@ def in_short(run: Run, found: list[Finding]) -> str:
     for finding in found:
         if finding.kind == "stale" and ": config_hash is" in finding.line:
             before = files.read_json(paths.manifest(*run.location))["config"]
-            words += [f"{change.key}: {change.before} -> {change.after}" for change in changes(before, run.config())[:3]]
+            words += [
+                f"{change.key}: {change.before} -> {change.after}" for change in changes(before, run.config())[:3]
+            ]
         elif finding.kind == "stale":
             words.append(other(finding.line))
     if not missing and any(finding.kind == "elsewhere" for finding in found):

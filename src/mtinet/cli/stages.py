@@ -34,7 +34,7 @@ def make(stage: str, given: argparse.Namespace) -> int:
 
 
 def execute(words: Sequence[str]) -> int:
-    """A command's exit status; a scheduler's signals go on to it. One that a signal ended counts 128 more, as in shells."""
+    """A command's exit status, 128 more than the signal that ended it, as in shells; a scheduler's signals go on to it."""
     from mtinet import interruption
 
     processes: list[subprocess.Popen[bytes]] = []

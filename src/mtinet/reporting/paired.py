@@ -41,9 +41,7 @@ class Results:
         """The experiment's metrics in every replicate; Unpaired where its statistics are not there."""
         if name not in self.known:
             entry = self.entry(name)
-            found = uncertainty.sampled(
-                {name: entry["tasks"]}, {name: entry["seeds"]}, self.statistics, self.settings
-            )
+            found = uncertainty.sampled({name: entry["tasks"]}, {name: entry["seeds"]}, self.statistics, self.settings)
             if name not in found:
                 raise Unpaired("no statistics per image at hand")
             self.known[name] = found[name]
