@@ -34,7 +34,7 @@ def make(stage: str, given: argparse.Namespace) -> int:
 
 
 def execute(words: Sequence[str]) -> int:
-    """A command's exit status, 128 more than the signal that ended it, as in shells; a scheduler's signals go on to it."""
+    """A command's exit status, as in shells 128 more than a signal that ended it; a scheduler's signals go on to it."""
     from mtinet import interruption
 
     processes: list[subprocess.Popen[bytes]] = []

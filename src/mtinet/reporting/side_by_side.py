@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,13 +59,17 @@ def side_by_side(
         for index, (name, image) in enumerate(cells):
             left = GAP + index % ABREAST * (width + GAP)
             one_cell(figure, name, image, left, 1.5 * LINE + index // ABREAST * (tall + LINE + GAP), (width, tall))
-        top = 1.5 * LINE + rows * (tall + LINE + GAP) + 0.5 * LINE
-        for strip in keys:
-            label = place(figure, 0, top, MARGIN - 2 * GAP, (1.4 if strip.words else 1.0) * LINE)
-            label.text(1, 0.5, strip.name, ha="right", va="center", fontsize=9)
-            paint(figure, replace(strip, name=""), top)
-            top += strip.height + GAP
+        all_keys(figure, keys, 2 * LINE + rows * (tall + LINE + GAP))
         canvas.save(figure, path)
+
+
+def all_keys(figure: Figure, keys: Sequence[Strip], top: float) -> None:
+    """What the colours of every task mean, one below the other, each name beside its first line."""
+    for strip in keys:
+        label = place(figure, 0, top, MARGIN - 2 * GAP, (1.4 if strip.words else 1.0) * LINE)
+        label.text(1, 0.5, strip.name, ha="right", va="center", fontsize=9)
+        paint(figure, replace(strip, name=""), top)
+        top += strip.height + GAP
 
 
 def one_cell(
