@@ -199,7 +199,9 @@ def test_intervals_are_paired_over_the_images(sampled: tuple[CommandLine, dict[s
     assert ("Single task", "depth.rmse") not in found
     text = mtinet("diff", "old", "new").out
     assert "by paired bootstrap over the same test images" in text
-    assert text == mtinet("diff", "old").out.replace("working tree", f"new ({git(mtinet.folder, 'rev-parse', 'new')[:8]})")
+    assert text == mtinet("diff", "old").out.replace(
+        "working tree", f"new ({git(mtinet.folder, 'rev-parse', 'new')[:8]})"
+    )
 
 
 def test_other_images_cannot_be_paired(sampled: tuple[CommandLine, dict[str, int], dict[str, int]]) -> None:

@@ -52,9 +52,7 @@ def test_commands_are_those_of_the_orchestrators() -> None:
 
 
 @pytest.mark.parametrize(("command", "stage"), [("run", "train"), ("evaluate", "evaluate")])
-def test_the_stage_runs_in_the_projects_folder(
-    mtinet: CommandLine, command: str, stage: str
-) -> None:
+def test_the_stage_runs_in_the_projects_folder(mtinet: CommandLine, command: str, stage: str) -> None:
     path = mtinet.folder / "params.yaml"
     path.write_text(path.read_text().replace("seeds: [0]", "seeds: [0, 3]"))
     mtinet.folder = mtinet.folder / "pipeline"

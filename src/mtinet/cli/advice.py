@@ -20,8 +20,8 @@ def slow(facts: dict[str, Any], params: Params | None) -> list[str]:
     lines = []
     if not devices["gpus"]:
         paper = params is not None and params.study.scale == "paper"
-        now = "params.yaml asks for it; " if paper else ""
-        lines.append(f"no GPU: the scale 'paper' takes days for every run ({now}'laptop' takes minutes)")
+        asked = ", which params.yaml asks for," if paper else ""
+        lines.append(f"no GPU: a run at the scale 'paper'{asked} takes a day or longer, one at 'laptop' minutes")
     if devices["load"] > max(1, devices["cores"] - 1):
         lines.append(f"other programs keep {devices['load']:.1f} of {devices['cores']} cores busy")
     if params is not None and params.compute.threads > devices["cores"]:

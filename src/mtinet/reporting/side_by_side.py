@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mtinet.reporting import canvas
 from mtinet.reporting.classes import Classes
 from mtinet.reporting.drawing import draw, range_of, valid_pixels
-from mtinet.reporting.panels import GAP, LINE, MARGIN, WIDTH, Strip, key, paint, place
+from mtinet.reporting.panels import GAP, LEGEND_COLUMNS, LINE, MARGIN, WIDTH, Strip, key, paint, place
 from mtinet.tasks import registry
 
 ABREAST = 3
@@ -97,7 +97,8 @@ def named(task: str, strip: Strip) -> Strip:
     """A task's key with its name to the left; predictions have a value everywhere, so that nothing is grey."""
     words = strip.words.removesuffix("; lines widened to be seen").removesuffix("; grey: no label")
     found = tuple(pair for pair in strip.classes if pair[0] != "no label")
-    return Strip(heading(task), strip.height, words=words, classes=found, limits=strip.limits)
+    height = 0.75 * LINE * (1 + -(-len(found) // LEGEND_COLUMNS)) if found else strip.height
+    return Strip(heading(task), height, words=words, classes=found, limits=strip.limits)
 
 
 def depth_range(task: str, array: NDArray) -> tuple[float, float]:
