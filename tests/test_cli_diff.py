@@ -81,6 +81,20 @@ def test_parameters_stand_beside_cells(mtinet: CommandLine) -> None:
     assert found["MTL", "seg.mIoU"]["no_interval"]
 
 
+def test_steps_and_predictors_that_see_no_image_are_cells_too(mtinet: CommandLine) -> None:
+    change(mtinet, lambda experiments: experiments["hrnet18-single-seg"].update(steps=7))
+    path = mtinet.folder / "reports/scenes-laptop/blind/nyud.json"
+    content = json.loads(path.read_text())
+    before = content["constant"]["depth"]["rmse"]
+    content["constant"]["depth"]["rmse"] = before + 0.25
+    path.write_text(json.dumps(content))
+    answer = mtinet("diff")
+    assert f"| Best constant | Dep rmse (m) ↓ | {before:.3f} | {before + 0.25:.3f} | +0.250 | – |  |" in answer.out
+    (line,) = [line for line in answer.out.splitlines() if line.startswith("| Single task | Steps | ")]
+    assert " / " in line.split("|")[4]
+    assert set(cells(mtinet("diff", "--json"))) == {("Best constant", "depth.rmse"), ("Single task", "steps")}
+
+
 def test_any_two_revisions_and_experiments_of_dvc(mtinet: CommandLine) -> None:
     change(mtinet, lambda experiments: experiments["hrnet18-mtl"]["metrics"]["depth"].update(rmse=0.5))
     commit(mtinet.folder, "better")
@@ -112,7 +126,7 @@ def test_gaps_that_are_filled(mtinet: CommandLine) -> None:
     git(mtinet.folder, "checkout", "-q", "HEAD~1", "--", COMPARISON)
     found = cells(mtinet("diff", "--json"))
     assert {key for key, cell in found.items() if cell["before"] is None and cell["after"] is not None} == {
-        ("MTL", "seg.mIoU"), ("MTL", "depth.rmse"), ("MTL", "delta_m")
+        ("MTL", "seg.mIoU"), ("MTL", "depth.rmse"), ("MTL", "delta_m"),
     }  # fmt: skip
 
 

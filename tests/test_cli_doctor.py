@@ -139,7 +139,7 @@ def good() -> dict[str, Any]:
     """A machine without fault."""
     return {
         "versions": {"torch": "2"}, "tools": {"git": "/usr/bin/git"}, "sources": [],
-        "devices": {"cores": 8, "load": 0.1, "gpus": ["one"]},
+        "devices": {"cores": 8, "load": 0.1, "gpus": ["one"], "broken": None},
         "disk": {"folder": "/here", "free_gb": 500.0, "cache_beside": True},
     }  # fmt: skip
 
@@ -172,6 +172,7 @@ def test_a_library_that_dvc_is_slow_without(mtinet: CommandLine) -> None:
     ("section", "changes", "words"),
     [
         ("versions", {"timm": None}, "timm is not installed"),
+        ("devices", {"broken": "libgomp.so"}, "torch cannot be imported (libgomp.so)"),
         ("tools", {"dvc": None}, "dvc is not on the path"),
         ("disk", {"free_gb": 0.5}, "0.5 GB free at /here, expected 5 GB or more"),
     ],

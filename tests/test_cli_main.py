@@ -6,10 +6,11 @@ import shlex
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
-from command_line import CommandLine, copy_reports
+from command_line import ROOT, CommandLine, copy_reports
 
 from mtinet.cli import main as module
 from mtinet.cli.main import COMMANDS, build_parser
@@ -49,7 +50,8 @@ def test_every_command_has_help_with_an_example_that_it_takes(mtinet: CommandLin
 @pytest.mark.parametrize(
     "words",
     [(), ("no-such-command",), ("run",), ("run", "hrnet18-mti"), ("predict", "nyud/a", "x.jpg"), ("list", "--odd"),
-     ("resources", "--size", "100x100"), ("predict", "nyud/a", "x.jpg", "--out", "y", "--batch", "0")],
+     ("resources", "--size", "100x100"), ("predict", "nyud/a", "x.jpg", "--out", "y", "--batch", "0"),
+     ("doctor", "--timeout", "0"), ("completion", "fish")],
 )  # fmt: skip
 def test_a_senseless_command_line_ends_with_2(mtinet: CommandLine, words: tuple[str, ...]) -> None:
     answer = mtinet(*words)
@@ -127,6 +129,12 @@ def test_completion_completes_commands_and_options(mtinet: CommandLine, tmp_path
     assert completed("mtinet", "pre") == ["predict"]
     assert completed("mtinet", "list", "--st") == ["--state"]
     assert completed("mtinet", "list", "--state", "s") == ["stale"]
+    assert mtinet("completion", "zsh").out.startswith("#compdef mtinet\n")
+
+
+def test_the_installed_command_is_this_one() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert declared == {"mtinet": f"{module.__name__}:{module.main.__name__}"}
 
 
 def test_said_keeps_what_users_are_told() -> None:

@@ -67,7 +67,7 @@ def test_what_is_no_picture_is_said(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for content in (b"", b"text", whole[:40], whole[:-30]):
         path.write_bytes(content)
-        with pytest.raises(UserError, match="a.png: cannot be read as a picture"):
+        with pytest.raises(UserError, match=r"a\.png: cannot be read as a picture"):
             read_photo(path)
 
 

@@ -219,7 +219,6 @@ def test_what_cannot_be_predicted_is_said(mtinet: CommandLine, photos: Path, tmp
     cases = {
         (run, str(broken)): f"ERROR: {broken}: cannot be read as a picture",
         (run, "nothing.jpg"): f"ERROR: {mtinet.folder / 'nothing.jpg'}: no such file or folder",
-        (run, str(tmp_path)): "",
         (f"{run}/seed1", str(photos)): f"ERROR: {run}/seed1 is not trained, there is no reports/",
         ("nyud/hrnet18-mti", str(photos)): "ERROR: nyud/hrnet18-mti/seed0 is not trained",
     }
@@ -230,6 +229,16 @@ def test_what_cannot_be_predicted_is_said(mtinet: CommandLine, photos: Path, tmp
         assert answer.err.startswith(expected)
     (tmp_path / "empty").mkdir()
     assert "no photo in this folder" in mtinet("predict", run, str(tmp_path / "empty"), *out).err
+
+
+def test_a_broken_photo_keeps_no_other_from_its_panel(mtinet: CommandLine, photos: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(b"broken")
+    (folder / "b.png").write_bytes((photos / "grey.png").read_bytes())
+    answer = mtinet("predict", f"nyud/{NAME}", str(folder), "--out", str(out))
+    assert (answer.status, answer.out) == (1, f"{out / 'panels/b.png'}\n")
+    assert answer.err.startswith(f"ERROR: {folder / 'a.png'}: cannot be read")
 
 
 def test_weights_of_another_training_are_refused(mtinet: CommandLine, photos: Path, tmp_path: Path) -> None:

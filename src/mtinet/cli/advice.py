@@ -41,6 +41,8 @@ def problems(facts: dict[str, Any], params: Params | None) -> list[str]:
         return []
     lines = [f"{name} is not installed: make setup" for name, version in facts["versions"].items() if version is None]
     lines += [f"{name} is not on the path: install it" for name, path in facts["tools"].items() if path is None]
+    if facts["devices"]["broken"]:
+        lines.append(f"torch cannot be imported ({facts['devices']['broken']}): make setup")
     free, least = facts["disk"]["free_gb"], PAPER_DISK if params.study.scale == "paper" else LITTLE_DISK
     if free < least:
         lines.append(f"{free:.1f} GB free at {facts['disk']['folder']}, expected {least:.0f} GB or more")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtinet.cli.project import enter, print_json
+from mtinet.cli.project import enter, print_json, waiting
 
 if TYPE_CHECKING:
     from mtinet.cli.revisions import Revision
@@ -38,8 +38,9 @@ def main(given: argparse.Namespace) -> int:
 
     enter(given)
     before, after = Revision(given.before), Revision(given.after)
-    parameters = changes(before.params, after.params)
-    tables = [changed(before, after, path) for path in comparisons(before, after)]
+    with waiting(f"comparing {before.name} with {after.name}"):
+        parameters = changes(before.params, after.params)
+        tables = [changed(before, after, path) for path in comparisons(before, after)]
     found = [table for table in tables if table is not None]
     if given.json:
         content = {
@@ -78,14 +79,17 @@ def changed(before: Revision, after: Revision, path: Path) -> ChangedTable | Non
 
 def side(revision: Revision, other: Revision, path: Path) -> Side | None:
     """A table at a revision, in its own layout or, where it has none that can be read, in the other's."""
+    from mtinet import paths
     from mtinet.reporting.cell_changes import Side
 
     layout = revision.layouts.get(path.stem) or other.layouts.get(path.stem)
     comparison = revision.json(path)
     if layout is None or comparison is None:
         return None
-    costs = revision.json(path.parents[1] / "resources" / path.name) or {}
-    return Side(layout, comparison, costs.get("experiments", {}))
+    study = comparison["study"]
+    costs = revision.json(paths.resources(study, path.stem)) or {}
+    blind = revision.json(paths.blind(study, comparison["dataset"])) or {}
+    return Side(layout, comparison, costs.get("experiments", {}), blind)
 
 
 def intervals(

@@ -17,8 +17,19 @@ EXAMPLE = "mtinet doctor --offline"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--offline", action="store_true", help="ask no host whether it answers")
-    parser.add_argument("--timeout", type=float, default=5.0, metavar="S", help="seconds for all hosts; default: 5")
+    parser.add_argument("--timeout", type=seconds, default=5.0, metavar="S", help="seconds for all hosts; default: 5")
     parser.add_argument("--json", action="store_true", help="print JSON for a script")
+
+
+def seconds(text: str) -> float:
+    """A time as argparse takes it."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is no time, expected seconds above 0")
+    return found
 
 
 def main(given: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ import argparse
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from mtinet.cli.project import columns, enter, print_json
+from mtinet.cli.project import columns, enter, print_json, waiting
 from mtinet.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def main(given: argparse.Namespace) -> int:
         raise UserError(
             f"no dataset '{given.dataset}' in params.yaml, expected one of: {', '.join(params.experiments)}"
         )
-    found = [entry for dataset in datasets for entry in entries(params, dataset, given.read_weights)]
+    with waiting("comparing manifests with parameters, code and data"):
+        found = [entry for dataset in datasets for entry in entries(params, dataset, given.read_weights)]
     shown = [entry for entry in found if given.state in (None, entry["state"])]
     if given.json:
         print_json(shown)

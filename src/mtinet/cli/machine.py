@@ -50,21 +50,25 @@ def tools() -> dict[str, str | None]:
 
 def devices() -> dict[str, Any]:
     """Cores that this process may use, instruction set, memory, load of the last minute, GPUs."""
-    import torch
-
     from mtinet import stage
 
     return {
         "cores": stage.cores(),
-        "instruction_set": torch.backends.cpu.get_cpu_capability(),
         "memory_gb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9,
         "load": os.getloadavg()[0],
-        "gpus": [gpu(torch.cuda.get_device_properties(index)) for index in range(torch.cuda.device_count())],
+        **seen_by_torch(),
     }
 
 
-def gpu(properties: Any) -> str:
-    return f"{properties.name}, {properties.total_memory / 1e9:.0f} GB"
+def seen_by_torch() -> dict[str, Any]:
+    """Instruction set and GPUs; "broken" says why torch cannot be imported, None where it can."""
+    try:
+        import torch
+    except (ImportError, OSError) as error:  # a missing shared library is an OSError
+        return {"instruction_set": "instruction set unknown", "gpus": [], "broken": " ".join(str(error).split())[:200]}
+    found = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
+    gpus = [f"{one.name}, {one.total_memory / 1e9:.0f} GB" for one in found]
+    return {"instruction_set": torch.backends.cpu.get_cpu_capability(), "gpus": gpus, "broken": None}
 
 
 def disk() -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 Photos of any size, orientation, grey or transparent; folders are searched. Below DIR come semseg/, human_parts/, sal/,
 edge/, normals/ (.png), depth/ (.mat, metres) as far as the run predicts them, and panels/, one picture with all of it
-side by side. Nothing is squeezed: a photo is fitted into the network's input size and padded.
+side by side. Nothing is squeezed: a photo is fitted into the network's input size and padded. It ends with 1 when a
+photo could not be read.
 """
 
 from __future__ import annotations
@@ -53,14 +54,14 @@ def main(given: argparse.Namespace) -> int:
     check_declared(params, given.run)
     run = Run.of(params, given.run.dataset, given.run.experiment, seeds_of(params, given.run)[0])
     manifest = trained(run)
-    written = {}
+    written: dict[str, dict[str, str]] = {}
     for name, made in predicted(run, manifest["config"], photos, given):
         written[name] = {"photo": str(photos[name]), **{key: str(path) for key, path in made.items()}}
         if not given.json:
             print(made["panel"], flush=True)
     if given.json:
         print_json(written)
-    return 0
+    return int(len(written) < len(photos))
 
 
 def trained(run: Run) -> dict[str, Any]:
@@ -125,11 +126,15 @@ def network(run: Run, trained_as: dict[str, Any]) -> nn.Module:
 
 
 def read(photos: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, Any]]:
-    """The photos, read when they are needed."""
+    """The photos, read when they are needed; one that cannot be read is said and left out."""
     from mtinet.data.photos import read_photo
+    from mtinet.errors import UserError
 
     for name, path in photos:
-        yield name, read_photo(path)
+        try:
+            yield name, read_photo(path)
+        except UserError as error:
+            print(f"ERROR: {error}", file=sys.stderr)
 
 
 def shown(photos: dict[str, Path]) -> Iterable[tuple[str, Path]]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from typing import TYPE_CHECKING, Any
 
-from mtinet.cli.project import RunName, check_declared, columns, enter, print_json, run_name
+from mtinet.cli.project import RunName, check_declared, columns, enter, print_json, run_name, waiting
 
 if TYPE_CHECKING:
     from mtinet.config import Params
@@ -44,11 +43,8 @@ def main(given: argparse.Namespace) -> int:
     if given.run:
         check_declared(params, given.run)
     names = [given.run] if given.run else declared(params)
-    found = []
-    for number, name in enumerate(names, start=1):
-        if len(names) > 1 and sys.stderr.isatty():
-            print(f"\r{number}/{len(names)} ", end="\r", file=sys.stderr, flush=True)
-        found.append(counted(params, name, given.size))
+    with waiting(f"counting {len(names)} networks"):
+        found = [counted(params, name, given.size) for name in names]
     if given.json:
         print_json(found)
     else:

@@ -38,12 +38,16 @@ def execute(words: Sequence[str]) -> int:
     from mtinet import interruption
 
     processes: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
     def forward(number: int, frame: FrameType | None) -> None:
+        early.append(number)
         for process in processes:
             process.send_signal(number)
 
     with interruption.handled(forward), subprocess.Popen(words) as process:
         processes.append(process)
+        for number in early:  # they came before there was a process to take them
+            process.send_signal(number)
         status = process.wait()
     return status if status >= 0 else 128 - status

@@ -8,26 +8,40 @@ from typing import Any
 
 from mtinet.reporting.cells import Cell, measured_cell
 from mtinet.reporting.layouts import Column, Layout, RowLayout
-from mtinet.reporting.tables import shown_columns
+from mtinet.reporting.tables import BLIND, blind_row, shown_columns, steps_cell
+
+STEPS = Column("", "steps", "", "Steps", "lower", "", 1.0, 0)
 
 
 @dataclass(frozen=True)
 class Side:
-    """A table's results at one revision: its layout, the comparison file, what the networks cost by experiment."""
+    """A table's results at one revision: its layout, the comparison file, what the networks cost by experiment, and the
+    metrics of the predictors that see no image."""
 
     layout: Layout
     comparison: Mapping[str, Any]
     costs: Mapping[str, Any] = field(default_factory=dict)
+    blind: Mapping[str, Any] = field(default_factory=dict)
 
     def cells(self) -> dict[tuple[str, str], Place]:
-        """Every measured cell, by the row's label and the column's name in files."""
-        experiments = self.comparison["experiments"]
-        first = self.layout.rows[0]
-        return {
-            (row.label, column.path): Place(row, column, measured_cell(row, column, experiments, self.costs, first))
-            for row in self.layout.rows
-            for column in shown_columns(self.layout, self.comparison)
-        }
+        """Every cell that is not the paper's, by the row's label and the column's name in files."""
+        return {(place.row.label, place.column.path): place for place in [*self.of_blind(), *self.of_runs()]}
+
+    def of_blind(self) -> Iterator[Place]:
+        """The cells of the predictors that see no image."""
+        columns = shown_columns(self.layout, self.comparison)
+        for key in BLIND:
+            row = blind_row(columns, self.blind, key)
+            for column, cell in zip(columns, row.measured, strict=True):
+                yield Place(RowLayout(row.label, None, {}), column, cell)
+
+    def of_runs(self) -> Iterator[Place]:
+        """The cells of the rows that are measured, the number of training steps among them."""
+        experiments, first = self.comparison["experiments"], self.layout.rows[0]
+        for row in self.layout.rows:
+            yield Place(row, STEPS, steps_cell(row, experiments))
+            for column in shown_columns(self.layout, self.comparison):
+                yield Place(row, column, measured_cell(row, column, experiments, self.costs, first))
 
 
 @dataclass(frozen=True)
@@ -79,5 +93,5 @@ def moved(before: Side | None, after: Side | None) -> Iterator[Moved]:
 
 
 def has_something(place: Place | None) -> Place | None:
-    """The place, None where there is no number and none is missing."""
-    return place if place is not None and (place.cell.value is not None or place.cell.missing) else None
+    """The place, None where nothing is printed, not even a gap."""
+    return place if place is not None and place.cell.text else None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mtinet.reporting.cell_changes import Moved, Place
+from mtinet.reporting.cell_changes import STEPS, Moved, Place
 from mtinet.reporting.cells import GAP, UNCLEAR, contains_zero, printed
 from mtinet.reporting.changes import ABSENT, Change
 from mtinet.reporting.layouts import Column
@@ -98,7 +98,7 @@ def cell_line(cell: ChangedCell) -> str:
     unit = f" ({column.unit})" if column.unit else ""
     words = (
         place.row.label,
-        f"{column.label}{unit} {column.arrow}",
+        column.label if column is STEPS else f"{column.label}{unit} {column.arrow}",
         side(cell.moved.before),
         side(cell.moved.after),
         GAP if change is None else printed(change, column.digits, "+"),
@@ -112,8 +112,7 @@ def side(place: Place | None) -> str:
     """A cell with its own interval, as the table shows it."""
     if place is None:
         return ABSENT
-    cell = place.cell
-    return " ".join(part for part in (f"{cell.text} ± {cell.spread}" if cell.spread else cell.text, cell.range) if part)
+    return " ".join(part for part in (place.cell.full, place.cell.range) if part)
 
 
 def between(interval: Interval | None, column: Column) -> str:

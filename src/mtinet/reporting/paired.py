@@ -13,7 +13,7 @@ from typing import Any
 from mtinet import metrics
 from mtinet.evaluation import uncertainty
 from mtinet.evaluation.uncertainty import MARK, Samples, Statistics
-from mtinet.reporting.cell_changes import Place
+from mtinet.reporting.cell_changes import STEPS, Place
 from mtinet.reporting.layouts import DELTA
 from mtinet.studies.intervals import Floats, Interval, percentile
 
@@ -114,8 +114,10 @@ def source(results: Results, place: Place) -> tuple[str, str]:
     """The experiment behind a cell that shows a metric, and the metric's key among its statistics."""
     row, column = place.row, place.column
     name = row.single or row.runs.get(column.task)
-    if name is None or column.of == "resources":
+    if column.of == "resources" or column.metric == STEPS.metric:
         raise Unpaired("counted, not sampled")
+    if name is None:
+        raise Unpaired("no run behind it")
     if column.of == "baseline":
         name = (results.entry(name).get("baseline") or {}).get(column.task)
         if name is None:
