@@ -94,6 +94,7 @@ def predicted(
 
     experiment, box = trained_as["experiment"], trained_as["scale"]["input"]
     device = loop.device_of(given.device)
+    loop.prepare_torch(run)  # the precision and threads of the evaluation
     model = network(run, trained_as).to(device)
     classes = classes_of(run.dataset)
     found = predictions(
