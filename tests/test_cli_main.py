@@ -123,12 +123,15 @@ def test_completion_completes_commands_and_options(mtinet: CommandLine, tmp_path
             f"source {shlex.quote(str(script))}; COMP_WORDS=({line}); COMP_CWORD={len(words) - 1};"
             f" $(complete -p mtinet | sed -n 's/.*-F \\([^ ]*\\).*/\\1/p') mtinet; printf '%s\\n' \"${{COMPREPLY[@]}}\""
         )
-        return subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=True).stdout.split()
+        done = subprocess.run(["bash", "-c", ask], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout.split()
 
     assert set(completed("mtinet", "")) >= set(COMMANDS)
     assert completed("mtinet", "pre") == ["predict"]
     assert completed("mtinet", "list", "--st") == ["--state"]
     assert completed("mtinet", "list", "--state", "s") == ["stale"]
+    (tmp_path / "holiday.jpg").touch()
+    assert completed("mtinet", "predict", "nyud/hrnet18-mti", "hol") == ["holiday.jpg"]
     assert mtinet("completion", "zsh").out.startswith("#compdef mtinet\n")
 
 
