@@ -41,7 +41,8 @@ class Results:
         """The experiment's metrics in every replicate; Unpaired where its statistics are not there."""
         if name not in self.known:
             entry = self.entry(name)
-            found = uncertainty.sampled({name: entry["tasks"]}, {name: entry["seeds"]}, self.statistics, self.settings)
+            seeds = entry.get("seeds", [])  # an earlier revision's file may say less
+            found = uncertainty.sampled({name: entry["tasks"]}, {name: seeds}, self.statistics, self.settings)
             if name not in found:
                 raise Unpaired("no statistics per image at hand")
             self.known[name] = found[name]
@@ -55,7 +56,7 @@ class Results:
 
     def scored_on(self, names: Sequence[str]) -> set[str | None]:
         """The digests of the images that the experiments were scored on."""
-        return {self.images(name, seed) for name in names for seed in self.entry(name)["seeds"]}
+        return {self.images(name, seed) for name in names for seed in self.entry(name).get("seeds", [])}
 
 
 def interval(before: tuple[Results, Place], after: tuple[Results, Place]) -> Interval:
