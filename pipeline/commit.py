@@ -9,52 +9,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-from mtinet import config, files, paths, stage
-from mtinet.config import Params
-from mtinet.data.packed import PackedSplit
+from mtinet import config, paths, stage
 from mtinet.errors import UserError
-from mtinet.training.run import Run
-
-
-def problems(params: Params) -> Iterator[str]:
-    """What is stale or missing among the results of all declared runs, one line each."""
-    for dataset in params.experiments:
-        study = params.study_name(dataset)
-        folders = {split: paths.packed(study, dataset, split) for split in ("train", "val")}
-        missing = [folder for folder in folders.values() if not folder.is_dir()]
-        if missing:
-            yield f"{missing[0]} is not there"
-            continue
-        digests = {split: PackedSplit(folder).digest for split, folder in folders.items()}
-        for name, seed in params.runs(dataset):
-            yield from problems_of(Run.of(params, dataset, name, seed), digests)
-
-
-def problems_of(run: Run, digests: dict[str, str]) -> Iterator[str]:
-    """What is stale or missing among the results of one run."""
-    manifest_path, metrics_path = paths.manifest(*run.location), paths.metrics(*run.location)
-    weights = paths.weights(*run.location)
-    absent = [path for path in (manifest_path, metrics_path, weights) if not path.exists()]
-    if absent:
-        yield from (f"{path} is not there" for path in absent)
-        return
-    manifest, metrics = files.read_json(manifest_path), files.read_json(metrics_path)
-    expected = {
-        "config_hash": files.digest_of(run.config()),
-        "code_hash": stage.code_hash(manifest["code"]),
-        "data_digest": digests["train"],
-        "weights_digest": files.digest_of_file(weights),
-    }
-    for key, value in expected.items():
-        if manifest[key] != value:
-            yield f"{manifest_path}: {key} is {manifest[key][:12]}, now it is {value[:12]}"
-    if metrics["key"] != manifest["key"]:
-        yield f"{metrics_path} was made from another training than {manifest_path} records"
-    if metrics["data_digest"] != digests["val"]:
-        yield f"{metrics_path} was made from other data than {paths.packed(run.study, run.dataset, 'val')} holds"
+from mtinet.training.verification import problems
 
 
 def due() -> str | None:

@@ -1,0 +1,32 @@
+"""All that is wrong with a data set on disk, at once: every image and every label of both splits is read."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mtinet.cli.project import absolute, print_json
+
+HELP = "everything that is wrong with a data set on disk"
+EXAMPLE = "mtinet check-data ~/NYUD_MT --dataset nyud --published"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=absolute, metavar="FOLDER", help="a data set in the archive's layout")
+    parser.add_argument("--dataset", required=True, help="whose layout it has: nyud or pascal")
+    parser.add_argument("--distilled", type=absolute, metavar="FOLDER", help="with the labels that the source lacks")
+    parser.add_argument("--published", action="store_true", help="it has to be the published archive")
+    parser.add_argument("--json", action="store_true", help="print JSON for a script")
+
+
+def main(given: argparse.Namespace) -> int:
+    from mtinet.data.checking import faults
+
+    found = faults(given.folder, given.dataset, given.distilled, given.published)
+    if given.json:
+        print_json({"folder": str(given.folder), "dataset": given.dataset, "faults": found})
+    else:
+        for line in found:
+            print(line)
+        print(f"{given.folder}: {len(found) or 'no'} {'fault' if len(found) == 1 else 'faults'}", file=sys.stderr)
+    return 1 if found else 0

@@ -1,0 +1,67 @@
+"""Photos of any kind as what the networks take: upright RGB, 8 bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from mtinet.errors import UserError
+
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+BEHIND = (255, 255, 255)  # what is seen through transparent pixels, as viewers show it
+SIXTEEN_BITS = ("I", "I;16", "I;16B", "I;16L")
+
+
+def photos_in(places: Iterable[Path]) -> dict[str, Path]:
+    """Name -> photo, of the files given and of all photos below the folders given, in this order, folders sorted.
+
+    The name is the file's without suffix; of several photos of one name the later ones have "-2", "-3" behind it.
+    UserError for a place that is not there, and for a folder without any photo.
+    """
+    found: dict[str, Path] = {}
+    for path in (path for place in places for path in photos_at(place)):
+        name, number = path.stem, 1
+        while name in found:
+            number += 1
+            name = f"{path.stem}-{number}"
+        found[name] = path
+    return found
+
+
+def photos_at(place: Path) -> list[Path]:
+    """A file as it is; all photos below a folder, sorted, hidden ones left out."""
+    if place.is_file():
+        return [place]
+    if not place.is_dir():
+        raise UserError(f"{place}: no such file or folder, expected a photo or a folder of photos")
+    below = sorted(path for path in place.rglob("*") if path.is_file() and path.suffix.lower() in SUFFIXES)
+    photos = [path for path in below if not any(part.startswith(".") for part in path.relative_to(place).parts)]
+    if not photos:
+        raise UserError(f"{place}: no photo in this folder, expected files ending in {', '.join(SUFFIXES)}")
+    return photos
+
+
+def read_photo(path: Path) -> NDArray[np.uint8]:
+    """A photo as it is looked at, uint8 [H, W, 3]: turned as its EXIF orientation says, grey as RGB, on white where it
+    is transparent. UserError for a file that is no whole picture, or a dangerously large one."""
+    try:
+        with Image.open(path) as opened:
+            upright = ImageOps.exif_transpose(opened)
+            return np.array(rgb(upright))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path}: cannot be read as a picture ({reason}); expected a whole image file") from None
+
+
+def rgb(picture: Image.Image) -> Image.Image:
+    """A picture of any mode as RGB."""
+    if picture.mode in SIXTEEN_BITS:  # Pillow's conversion would clip all but the darkest 256 values
+        picture = Image.fromarray((np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    if picture.has_transparency_data:
+        behind = Image.new("RGBA", picture.size, (*BEHIND, 255))
+        return Image.alpha_composite(behind, picture.convert("RGBA")).convert("RGB")
+    return picture.convert("RGB")
