@@ -92,7 +92,7 @@ def main() -> None:
     killed_at: list[int] = []
     published = 0
     while len(killed_at) < kills:
-        if ended(attempt(experiment), moments.uniform(0.0, 0.6 * whole)):
+        if ended(attempt(experiment), moments.uniform(0.1 * whole, 0.95 * whole)):
             published += 1
             forget(experiment)
         else:

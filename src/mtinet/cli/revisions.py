@@ -17,10 +17,11 @@ import yaml
 from mtinet import files, paths
 from mtinet.errors import UserError
 from mtinet.evaluation.uncertainty import Statistics
+from mtinet.files import Yaml12Numbers
 from mtinet.reporting import layouts
+from mtinet.stage import SAFE_LOADER
 
 WORKING_TREE = "working tree"
-FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Revision:
@@ -72,7 +73,7 @@ class Revision:
             return {}
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / layouts.TABLES.name
-            path.write_bytes(content)
+            files.write_text(path, content.decode())
             try:
                 return layouts.load_layouts(path)
             except UserError:
@@ -94,7 +95,7 @@ class Revision:
     @cached_property
     def digests(self) -> dict[str, str]:
         """Output of a stage -> its MD5, from dvc.lock."""
-        recorded = yaml.load(self.read(Path("dvc.lock")) or b"", Loader=FAST) or {}
+        recorded = yaml.load(self.read(Path("dvc.lock")) or b"", Loader=SAFE_LOADER) or {}
         return {
             out["path"]: out.get("md5", "")
             for stage in recorded.get("stages", {}).values()
@@ -105,7 +106,7 @@ class Revision:
 def parsed(content: bytes, path: Path, where: str) -> Any:
     """Plain data of a file in JSON, or in YAML as DVC reads it."""
     try:
-        return json.loads(content) if path.suffix == ".json" else yaml.load(content, Loader=files.Yaml12Numbers)
+        return json.loads(content) if path.suffix == ".json" else yaml.load(content, Loader=Yaml12Numbers)
     except (ValueError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path} in {where} cannot be read ({reason}); expected {path.suffix[1:]}") from None
