@@ -13,6 +13,7 @@ import torch
 import yaml
 from synthetic import SyntheticSplit
 
+from mtinet import config
 from mtinet.config import Params
 from mtinet.errors import UserError
 from mtinet.models.procedure import poly
@@ -186,3 +187,16 @@ def test_runs_that_differ_in_name_alone_do_not_share_unfinished_work() -> None:
 def test_a_batch_larger_than_the_split_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="batch_size is 4, expected at most the 3 training images"):
         trained(make_run(), tmp_path, SyntheticSplit(3))
+
+
+def test_a_scales_optimizer_stands_in_for_every_experiments_own() -> None:
+    """PASCAL's runs differ in optimiser and learning rate by a factor of 100: one factor cannot serve them all."""
+    params = config.load(ROOT / "params.yaml")
+    pascal = params.scale("pascal")
+    assert pascal.optimizer is not None
+    runs = [Run.of(params, "pascal", name, 0) for name, _ in params.runs("pascal")]
+    assert {run.experiment.optimizer for run in runs} == {"adam", "sgd"}
+    assert {(run.optimizer, run.learning_rate) for run in runs} == {("adam", pascal.optimizer.lr)}
+    own = [dataclasses.replace(run, scale=pascal.model_copy(update={"optimizer": None})) for run in runs]
+    assert {run.optimizer for run in own} == {"adam", "sgd"}
+    assert all(run.learning_rate == run.experiment.lr for run in own)

@@ -93,6 +93,13 @@ class Augmentation(Strict):
         return self
 
 
+class Optimizer(Strict):
+    """What trains all experiments of a scale in the place of their own optimiser and initial learning rate."""
+
+    kind: Literal["adam", "sgd"]
+    lr: Rate
+
+
 class Scale(Strict):
     """How much of one dataset is trained: see `scales` in params.yaml."""
 
@@ -101,7 +108,7 @@ class Scale(Strict):
     epochs: Positive
     epochs_of: dict[str, Positive]
     batch_size: Positive
-    optimizer: Literal["declared", "adam", "sgd"]
+    optimizer: Optimizer | None
     lr_factor: Rate
     augmentation: Augmentation
     pretrained: str | dict[str, str]

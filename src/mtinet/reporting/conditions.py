@@ -94,7 +94,8 @@ def duration(scale: Scale, backbones: Iterable[str]) -> str:
 
 def instead(scale: Scale) -> str:
     """The optimiser, where the scale puts one in the place of the experiments' own."""
-    return "" if scale.optimizer == "declared" else f", {scale.optimizer} instead of the paper's optimiser"
+    chosen = scale.optimizer
+    return "" if chosen is None else f", {chosen.kind} at {chosen.lr:g} instead of the paper's optimisers"
 
 
 def pretraining(choice: str) -> str:

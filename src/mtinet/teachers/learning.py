@@ -104,7 +104,7 @@ def training_of(budget: TeachingBudget, images: int) -> dict[str, Any]:
         "epochs": math.ceil(budget.steps / (images // budget.batch_size)),
         "epochs_of": {},
         "batch_size": budget.batch_size,
-        "optimizer": "declared",
+        "optimizer": None,
         "lr_factor": 1.0,
         "augmentation": AUGMENTATION,
         "pretrained": budget.pretrained,

@@ -52,12 +52,13 @@ class Run:
     @property
     def optimizer(self) -> str:
         """adam or sgd: the experiment's, unless the scale puts one in its place."""
-        return self.experiment.optimizer if self.scale.optimizer == "declared" else self.scale.optimizer
+        return self.experiment.optimizer if self.scale.optimizer is None else self.scale.optimizer.kind
 
     @property
     def learning_rate(self) -> float:
-        """Initial learning rate: the experiment's times the scale's factor."""
-        return self.experiment.lr * self.scale.lr_factor
+        """Initial learning rate: the optimiser's times the scale's factor."""
+        chosen = self.experiment if self.scale.optimizer is None else self.scale.optimizer
+        return chosen.lr * self.scale.lr_factor
 
     @property
     def epochs(self) -> int:
