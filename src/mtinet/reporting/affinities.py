@@ -37,7 +37,7 @@ def affinity(measured: Mapping[str, Any], path: Path, recorded: Mapping[str, Any
         dilations = [dilation * ratio for dilation in recorded["dilations"]]
         lines += [(pair, dilations, True) for pair in recorded["pairs"][measured["edge_rule"]]]
     names = list(dict.fromkeys(tuple(pair["tasks"]) for pair, _, _ in lines))
-    columns = min(len(names) + 2, 5)
+    columns = min(len(names) + 2, 4)
     with canvas.style():
         figure = Figure(figsize=(10.2, 3.3 + 0.2 * -(-(len(names) + 2) // columns)), layout="constrained")
         for axis, (rate, title) in zip(figure.subplots(1, 3), PANELS.items(), strict=True):
@@ -109,6 +109,6 @@ def legend(
     ]
     entries.append(Line2D([], [], color="#555555", linestyle=":", linewidth=1.1, label="if independent"))
     if recorded is not None and any(real for _, _, real in lines):
-        text = f"{recorded['images']} {RECORDED}, dilation scaled to this height"
+        text = f"{recorded['images']} {RECORDED},\ndilation scaled to this height"
         entries.append(Line2D([], [], color="#555555", linestyle="--", label=text))
     return entries
