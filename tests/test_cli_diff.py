@@ -44,7 +44,7 @@ def change(mtinet: CommandLine, edit: Any) -> None:
 
 def cells(answer: Any) -> dict[tuple[str, str], dict[str, Any]]:
     """The changed cells of Table 2a by row and column."""
-    (table,) = json.loads(answer.out)["tables"]
+    (table,) = [table for table in json.loads(answer.out)["tables"] if table["table"].startswith("Table 2a")]
     return {(cell["row"], cell["column"]): cell for cell in table["cells"]}
 
 
