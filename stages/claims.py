@@ -1,11 +1,8 @@
 """Judge the paper's claims about a dataset by this study's runs."""
 
-from typing import Any
-
-import numpy as np
-
 from mtinet import config, files, paths, stage
 from mtinet.evaluation.claims import judge, load_claims
+from mtinet.evaluation.results import Results
 from mtinet.reporting import plain
 from mtinet.reporting.verdicts import claims_table
 
@@ -15,22 +12,11 @@ def main() -> None:
     with stage.reporting_errors():
         params = config.load()
         study = params.study_name(dataset)
-
-        def read(experiment: str, seed: int) -> dict[str, Any] | None:
-            path = paths.metrics(study, dataset, experiment, seed)
-            return files.read_json(path) if path.exists() else None
-
-        def statistics(experiment: str, seed: int) -> dict[str, Any] | None:
-            path = paths.statistics(study, dataset, experiment, seed)
-            if not path.exists():
-                return None
-            with np.load(path, allow_pickle=False) as stored:
-                return dict(stored)
-
+        results = Results(study, dataset)
         target = paths.claims(study, dataset)
         targets = {suffix: paths.table(study, f"{dataset}-claims", suffix) for suffix in plain.WRITERS}
         with stage.writing(in_git=[target, *targets.values()]):
-            judged = judge(load_claims(dataset), params, dataset, read, statistics)
+            judged = judge(load_claims(dataset), params, dataset, results.metrics, results.statistics)
             files.write_json(target, judged)
             for suffix, path in targets.items():
                 files.write_text(path, plain.WRITERS[suffix](claims_table(dataset, judged)))
