@@ -16,6 +16,7 @@ from mtinet.tasks import registry
 # Bounds far beyond any sensible value: what passes them must not end in a library's overflow hours later.
 Positive = Annotated[int, Field(gt=0, le=10**8)]
 Threads = Annotated[int, Field(gt=0, le=1024)]
+Processes = Annotated[int, Field(gt=0, le=1024)]
 Side = Annotated[int, Field(gt=0, le=16384, multiple_of=32)]
 Pixels = Annotated[int, Field(ge=32, le=16384)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -41,6 +42,7 @@ class Study(Strict):
 
 class Compute(Strict):
     threads: Threads
+    processes: Processes = 1
     device: Literal["auto", "cpu", "cuda"]
 
 
