@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 import torch
@@ -18,19 +19,35 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mtinet.errors import UserError
 from mtinet.models.procedure import Procedure
+from mtinet.paths import PARAMS
 from mtinet.training.batch_norm import synchronised
 
 Plain = TypeVar("Plain")
 
 
-def started() -> int:
-    """How many processes torchrun, or who sets its variables, started for this run; 1 without any."""
-    return int(os.environ["WORLD_SIZE"]) if {"RANK", "WORLD_SIZE"} <= os.environ.keys() else 1
+def is_started() -> bool:
+    """Whether torchrun, or who sets its variables, started this process."""
+    return {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"} <= os.environ.keys()
 
 
 def is_first() -> bool:
     """Whether this is the process that writes; known before it joins the others."""
-    return started() == 1 or os.environ["RANK"] == "0"
+    return not is_started() or os.environ["RANK"] == "0"
+
+
+def by_first(manager: AbstractContextManager[None]) -> AbstractContextManager[None]:
+    """The context in the process that writes, none in the others."""
+    return manager if is_first() else contextlib.nullcontext()
+
+
+def require(processes: int) -> None:
+    """Raise UserError when torchrun started another number of processes than the run is declared with."""
+    found = os.environ["WORLD_SIZE"] if is_started() else str(processes)
+    if found != str(processes):
+        raise UserError(
+            f"torchrun started {found} processes, expected compute.processes in {PARAMS}, {processes}: with the number"
+            " the bytes of the result change; make both equal, or call the stage with python alone, which starts them"
+        )
 
 
 @contextlib.contextmanager
@@ -39,18 +56,17 @@ def joined(device: torch.device) -> Iterator[None]:
 
     UserError where this machine has fewer GPUs than processes.
     """
-    if started() == 1:
+    if not is_started() or os.environ["WORLD_SIZE"] == "1":
         yield
         return
     if device.type == "cuda":
-        place, here = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
-        if place >= here:
-            local = os.environ.get("LOCAL_WORLD_SIZE", str(place + 1))
+        local, here = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
+        if local > here:
             raise UserError(
-                f"{local} processes on this machine, but torch finds {here} GPUs: lower compute.processes in"
-                " params.yaml, or give the job as many GPUs"
+                f"{local} processes on this machine, but torch finds {here} GPUs, expected one for each: lower"
+                f" compute.processes in {PARAMS}, or give the job more GPUs"
             )
-        torch.cuda.set_device(place)
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     # Objects and flags go through the CPU in any case.
     dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     yield
