@@ -54,14 +54,8 @@ def device_of(wanted: str) -> torch.device:
 def check(run: Run) -> None:
     """Raise UserError when the run's method does not take its options or tasks, or its backbone is unknown.
 
-    Likewise when there are more processes than images in a batch. Imports method, backbone and the tasks' losses, so
-    that their code counts in the run's key.
+    Imports both and the tasks' losses, so that their code counts in the run's key.
     """
-    if run.processes > run.scale.batch_size:
-        raise UserError(
-            f"{run.dataset} {run.name}: compute.processes is {run.processes} in {PARAMS}, expected at most the"
-            f" batch_size of {run.scale.batch_size}, of which every process takes its share"
-        )
     for name in run.tasks:
         losses.module(name)
     options = models.check_options(run.method, run.experiment.options, run.experiment.tasks, run.experiment.auxiliary)
