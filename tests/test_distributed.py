@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="to
 RUNS = (
     "pascal/r18fpn-single-sal",
     "pascal/r18fpn-mtl-a",
-    "nyud/r18fpn-pad-n",
+    "nyud/hrnet18-pad-n",
     "pascal/hrnet18-mti-s-en",
     "pascal/r26dlv3-astmt-a",
 )
