@@ -141,7 +141,12 @@ def test_told_to_leave_all_leave_with_a_checkpoint_and_torchrun_goes_on_to_the_s
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert [line.partition(",")[0][-3:] for line in output.splitlines()] == ["1/3", "2/3", "3/3"]  # the first one alone
-    assert contents(folder, EXPERIMENT) == contents(made / "project", EXPERIMENT)
+    found, uninterrupted = contents(folder, EXPERIMENT), contents(made / "project", EXPERIMENT)
+    assert found["weights"] == uninterrupted["weights"]
+    assert found["history"] == uninterrupted["history"]
+    config = json.loads(found["manifest"])["config"]
+    assert config["processes"] == 2
+    assert config == json.loads(uninterrupted["manifest"])["config"]  # not the code: forks have imported more of it
     assert not unfinished(folder)
 
 
