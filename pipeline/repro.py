@@ -113,12 +113,12 @@ def changed_stages() -> list[str]:
 def workers_for(params: Params) -> int:
     """Runs side by side: by cores; one where a GPU may be used, whose memory nobody counts here."""
     gpu = params.compute.device != "cpu" and Path("/dev/nvidiactl").exists()
-    return 1 if gpu else max(1, stage.cores() // params.compute.threads)
+    return 1 if gpu else max(1, stage.cores() // (params.compute.threads * params.compute.processes))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, help="runs side by side; default: cores / compute.threads, 1 with a GPU")
+    parser.add_argument("--jobs", type=int, help="runs side by side; default: cores / threads of a run, 1 with a GPU")
     given = parser.parse_args()
     with stage.reporting_errors():
         params = config.load()

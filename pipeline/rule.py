@@ -27,6 +27,7 @@ class Rule:
 
     `inputs` are files and folders that other rules write; `params` are keys of params.yaml, or
     "file:key" for another YAML file, or "file:" for all of it; `code` are the project's source files.
+    `threads` are those of each of `processes`, a number or a key of params.yaml; each has its GPU where one is used.
     """
 
     stage: str
@@ -41,6 +42,7 @@ class Rule:
     matrix: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
     uses_gpu: bool = False
     threads: str | int = 1
+    processes: str | int = 1
 
     @property
     def name(self) -> str:

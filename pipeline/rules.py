@@ -44,6 +44,7 @@ from pipeline.reporting import (
 )
 from pipeline.rule import Rule, out
 
+ONE_PROCESS = ("compute.threads", "compute.device")  # what stages that share their work with none take of `compute`
 TRAINING = ("input", "epochs", "epochs_of", "batch_size", "optimizer", "lr_factor", "augmentation", "pretrained")
 
 
@@ -96,7 +97,7 @@ def teach(dataset: str, task: str) -> Rule:
         params=(
             *study_params(dataset),
             *((f"study.source.{source}",) if other else ()),
-            "compute",
+            *ONE_PROCESS,
             *(f"{key}.{name}" for name in ("kind", "trained", "budgets.{scale}")),
             f"datasets.{dataset}.tasks.{task}",
             f"src/mtinet/tasks.yaml:{task}",
@@ -129,7 +130,7 @@ def distill(dataset: str) -> Rule:
         outputs=(out(paths.distilled(STUDY, dataset)),),
         params=(
             *study_params(dataset),
-            *(("compute",) if tasks else ()),
+            *(ONE_PROCESS if tasks else ()),
             *(f"teachers.{dataset}.{task}.{key}" for task in tasks for key in ("kind", "onnx")),
             *(f"src/mtinet/tasks.yaml:{task}" for task in tasks),
         ),
@@ -182,6 +183,7 @@ def train(dataset: str, method: str) -> Rule:
         matrix={"exp": f"experiments.{dataset}.{method}", "seed": "seeds"},
         uses_gpu=True,
         threads="compute.threads",
+        processes="compute.processes",
     )
 
 
@@ -212,6 +214,7 @@ def evaluate(dataset: str, method: str) -> Rule:
         matrix={"exp": f"experiments.{dataset}.{method}", "seed": "seeds"},
         uses_gpu=True,
         threads="compute.threads",
+        processes="compute.processes",
     )
 
 
@@ -223,7 +226,7 @@ def blind(dataset: str) -> Rule:
         outputs=(out(paths.blind(STUDY, dataset), git=True, metric=True),),
         params=(
             *study_params(dataset),
-            "compute",
+            *ONE_PROCESS,
             f"datasets.{dataset}.tasks",
             *metric_params(dataset),
             *task_entries(dataset),

@@ -101,11 +101,16 @@ def inputs_of(rule: Rule, everything: list[str]) -> dict[str, list[Any]]:
     }
 
 
+def number(declaration: str | int) -> int:
+    """A number, or the one at a key of params.yaml."""
+    return declaration if isinstance(declaration, int) else int(looked_up(declared(), declaration))
+
+
 def snake_rule(rule: Rule, everything: list[str]) -> SnakeRule:
     """`rule` in Snakemake's terms."""
     paths = [filled(rule, out.path) for out in rule.outputs]
     item = "".join(f"-{{{wildcard}}}" for wildcard in rule.matrix)
-    threads = rule.threads if isinstance(rule.threads, int) else int(looked_up(declared(), rule.threads))
+    processes = number(rule.processes)
     return SnakeRule(
         name=rule.name,
         inputs=inputs_of(rule, everything),
@@ -114,8 +119,8 @@ def snake_rule(rule: Rule, everything: list[str]) -> SnakeRule:
         constraints={wildcard: "|".join(map(re.escape, values(rule, wildcard))) for wildcard in rule.matrix},
         log=f"logs/{study(rule.dataset)}/{rule.name}{item}.log",
         benchmark=f"logs/{study(rule.dataset)}/{rule.name}{item}.tsv",
-        threads=threads,
-        gpu=int(rule.uses_gpu),
+        threads=processes * number(rule.threads),
+        gpu=processes * rule.uses_gpu,
         local=rule.stage in LOCAL_STAGES,
         command=filled(rule, rule.command),
     )

@@ -1,18 +1,18 @@
 """Score one run on the held-out split: metrics, per-image statistics, and examples for the panels."""
 
 import numpy as np
+import torch
 
 from mtinet import config, files, paths, stage
 from mtinet.data.packed import PackedSplit
 from mtinet.evaluation import scoring
-from mtinet.training import checkpoints, loop, provenance
+from mtinet.training import checkpoints, distributed, launching, loop, provenance
 from mtinet.training.run import Run
 
 
-def evaluate(run: Run, params: config.Params) -> None:
-    """Score `run` with the weights of its last epoch and publish what was found."""
+def evaluate(run: Run, params: config.Params, device: torch.device) -> None:
+    """Score `run` with the weights of its last epoch and publish what was found, once where several score."""
     split = PackedSplit(paths.packed(run.study, run.dataset, "val"))
-    device = loop.device_of(params.compute.device)
     loop.prepare_torch(run)
     model = loop.build_model(run).to(device)
     manifest = files.read_json(paths.manifest(*run.location))
@@ -22,7 +22,10 @@ def evaluate(run: Run, params: config.Params) -> None:
         model, split, main=run.experiment.tasks, auxiliary=run.experiment.auxiliary, classes=run.channels,
         size=(run.scale.input.height, run.scale.input.width), batch_size=run.scale.batch_size, device=device,
         settings=params.datasets[run.dataset].metric_settings(), workers=run.threads,
+        share=(distributed.rank(), distributed.world()), gathered=distributed.gathered,
     )  # fmt: skip
+    if not distributed.is_first():
+        return
     metrics = {
         "dataset": run.dataset, "experiment": run.name, "seed": run.seed, "method": run.method,
         "backbone": run.experiment.backbone, "steps": manifest["steps"], "epochs": manifest["epochs"],
@@ -42,9 +45,12 @@ def main() -> None:
     with stage.reporting_errors():
         params = config.load()
         run = Run.of(params, given.dataset, given.experiment, given.seed)
+        launching.start(run.processes)
         cached = [paths.statistics(*run.location), paths.examples(*run.location)]
-        with stage.writing(cached=cached, in_git=[paths.metrics(*run.location)]):
-            evaluate(run, params)
+        with distributed.by_first(stage.writing(cached=cached, in_git=[paths.metrics(*run.location)])):
+            device = loop.device_of(params.compute.device)
+            with distributed.joined(device):
+                evaluate(run, params, device)
 
 
 if __name__ == "__main__":

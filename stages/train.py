@@ -2,25 +2,29 @@
 
 import time
 
+import torch
+
 from mtinet import config, files, paths, stage
 from mtinet.data.packed import PackedSplit
 from mtinet.errors import Interrupted
-from mtinet.training import checkpoints, loop, provenance, tracking
+from mtinet.training import checkpoints, distributed, launching, loop, provenance, tracking
 from mtinet.training.run import Run
 
 
-def train(run: Run, device_name: str) -> None:
-    """Train, track and publish `run`."""
+def train(run: Run, device: torch.device) -> None:
+    """Train, track and publish `run`; of several processes the first one tracks and publishes."""
     began = time.monotonic()
     split = PackedSplit(paths.packed(run.study, run.dataset, "train"))
-    device = loop.device_of(device_name)
     loop.check(run)  # imports the method and the losses, whose code belongs to the run's origin
     origin = provenance.Origin.of(run, split, device)
-    tracker = tracking.Tracker(run.study, f"{run.dataset}/{run.name}/seed{run.seed}", origin.key, tracking.live())
+    is_tracked = tracking.live() and distributed.is_first()
+    tracker = tracking.Tracker(run.study, f"{run.dataset}/{run.name}/seed{run.seed}", origin.key, is_tracked)
     tracker.start(tracking.flat(run.config()), {"dataset": run.dataset, "experiment": run.name})
     tracker.dataset(f"{run.dataset} train", split.digest, "training")
 
     def report(row: dict[str, float]) -> None:
+        if not distributed.is_first():
+            return
         print(f"{run.name} seed {run.seed}: epoch {row['epoch']}/{run.epochs}, loss {row['loss']:.4f}", flush=True)
         tracker.log(tracking.curve(row), int(row["steps"]))
 
@@ -32,6 +36,8 @@ def train(run: Run, device_name: str) -> None:
     except BaseException:
         tracker.finish("FAILED")
         raise
+    if not distributed.is_first():
+        return
     checkpoints.publish_weights(paths.weights(*run.location), model)
     provenance.write_history(paths.history(*run.location), history)
     manifest = provenance.manifest(origin, history, paths.weights(*run.location))
@@ -47,9 +53,13 @@ def main() -> None:
     with stage.reporting_errors():
         params = config.load()
         run = Run.of(params, given.dataset, given.experiment, given.seed)
+        launching.start(run.processes)
+        distributed.require(run.processes)
         in_git = [paths.history(*run.location), paths.manifest(*run.location)]
-        with stage.writing(cached=[paths.weights(*run.location)], in_git=in_git):
-            train(run, params.compute.device)
+        with distributed.by_first(stage.writing(cached=[paths.weights(*run.location)], in_git=in_git)):
+            device = loop.device_of(params.compute.device)
+            with distributed.joined(device):
+                train(run, device)
 
 
 if __name__ == "__main__":

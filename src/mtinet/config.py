@@ -16,6 +16,7 @@ from mtinet.tasks import registry
 # Bounds far beyond any sensible value: what passes them must not end in a library's overflow hours later.
 Positive = Annotated[int, Field(gt=0, le=10**8)]
 Threads = Annotated[int, Field(gt=0, le=1024)]
+Processes = Annotated[int, Field(gt=0, le=1024)]
 Side = Annotated[int, Field(gt=0, le=16384, multiple_of=32)]
 Pixels = Annotated[int, Field(ge=32, le=16384)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -41,6 +42,7 @@ class Study(Strict):
 
 class Compute(Strict):
     threads: Threads
+    processes: Processes = 1
     device: Literal["auto", "cpu", "cuda"]
 
 
@@ -316,11 +318,19 @@ class Params(Strict):
                 self._check_teacher(f"teachers.{dataset}.{name}", dataset, name, teacher)
         for dataset, methods in self.experiments.items():
             known("experiments", dataset, self.datasets)
+            self._check_processes(dataset)
             self._check_experiments(dataset, methods)
             self._check_backbones(dataset, methods)
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds: {self.seeds} names a seed twice")
         return self
+
+    def _check_processes(self, dataset: str) -> None:
+        """Each process gets one image of every batch at least."""
+        found, most = self.compute.processes, self.scale(dataset).batch_size
+        if found > most:
+            where = f"scales.{self.study.scale}.{dataset}.batch_size"
+            raise ValueError(f"compute.processes: found {found}, expected at most {where}, {most}")
 
     def _check_task(self, where: str, dataset: str, name: str) -> None:
         known(where, name, registry())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from mtinet.tasks import task
 
 EXAMPLES = 8
 Summary = dict[str, float | None]
+Rows = dict[str, dict[int, NDArray[np.float64]]]
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,24 @@ class Scores:
     examples: dict[str, NDArray]
 
 
+@dataclass
+class Part:
+    """What one process found on its images.
+
+    keys: which prediction of each main and auxiliary task is scored in full. rows: statistics by entry and image.
+    shown: the predictions on images that are examples.
+    """
+
+    keys: dict[str, str] = field(default_factory=dict)
+    rows: Rows = field(default_factory=dict)
+    shown: dict[int, dict[str, NDArray]] = field(default_factory=dict)
+
+
+def alone(part: Part) -> list[Part]:
+    """All parts, where there is one."""
+    return [part]
+
+
 def score(
     model: nn.Module,
     split: PackedSplit,
@@ -58,24 +78,28 @@ def score(
     examples: int = EXAMPLES,
     settings: metrics.Settings | None = None,
     workers: int = 1,
+    share: tuple[int, int] = (0, 1),
+    gathered: Callable[[Any], list[Any]] = alone,
 ) -> Scores:
     """Score `model`, in evaluation mode, on all images of `split` at their stored size.
 
     size: (height, width) of the network's input. classes: channels of each task's output. An auxiliary task
     is scored by its finest initial prediction, since it has no final one (section 2.5). settings: the
     dataset's, of its metrics. workers: processes that share costly metrics (1: none); no byte depends on them.
+
+    share: this process's place among so many that score together, each some of the batches; `gathered` gives the
+    parts of all of them, in their order. All return the same, byte for byte what one process would.
     """
-    collected: dict[str, list[Future[NDArray[np.float64]]]] = {}
-    shown: dict[int, dict[str, NDArray]] = {}
     chosen = example_indices(len(split), examples)
     exact = exact_labels(split, [*main, *auxiliary])
-    keys: dict[str, str] = {}
+    part = Part()
+    collected: dict[str, dict[int, Future[NDArray[np.float64]]]] = {}
     costly = any(metrics.is_costly(name) for name in [*main, *auxiliary])
     with sharing(workers if costly else 1) as submit:
-        for index, predictions in predicted(model, split, size, batch_size, device):
-            keys = {name: name for name in main} | {name: finest_key(name, predictions) for name in auxiliary}
+        for index, predictions in predicted(model, split, size, batch_size, device, share):
+            part.keys = {name: name for name in main} | {name: finest_key(name, predictions) for name in auxiliary}
             for key, prediction in predictions.items():
-                name, cheap = task_of(key), key != keys[task_of(key)]
+                name, cheap = task_of(key), key != part.keys[task_of(key)]
                 resized = at_size(name, prediction, split.image(index).shape[:2])
                 count = submit if metrics.is_costly(name) and not cheap else done
                 against = {key: name if cheap else scored_label(split, name)}
@@ -84,26 +108,46 @@ def score(
                 for entry, label in against.items():
                     target = split.label(label, index)
                     row = count(metrics.per_image, name, resized, target, classes[name], settings, cheap=cheap)
-                    collected.setdefault(entry, []).append(row)
+                    collected.setdefault(entry, {})[index] = row
                 if index in chosen:
-                    shown.setdefault(index, {})[key] = resized
-        statistics = {key: np.stack([row.result() for row in rows]) for key, rows in collected.items()}
-    statistics |= {name: statistics[keys[name]] for name in auxiliary}
-    summaries = summarized(statistics, main, auxiliary, keys, settings)
-    return Scores(summaries, statistics, pictures(split, shown, keys))
+                    part.shown.setdefault(index, {})[key] = resized
+        part.rows = {key: {index: row.result() for index, row in rows.items()} for key, rows in collected.items()}
+    whole = merged(gathered(part))
+    statistics = {key: np.stack([rows[index] for index in range(len(split))]) for key, rows in whole.rows.items()}
+    statistics |= {name: statistics[whole.keys[name]] for name in auxiliary}
+    summaries = summarized(statistics, main, auxiliary, whole.keys, settings)
+    return Scores(summaries, statistics, pictures(split, whole.shown, whole.keys))
+
+
+def merged(parts: Sequence[Part]) -> Part:
+    """All parts in one; the first of them has images."""
+    whole = Part(keys=parts[0].keys)
+    for part in parts:
+        for key, rows in part.rows.items():
+            whole.rows.setdefault(key, {}).update(rows)
+    whole.shown = {index: found for part in parts for index, found in part.shown.items()}
+    whole.shown = dict(sorted(whole.shown.items()))
+    return whole
 
 
 def predicted(
-    model: nn.Module, split: PackedSplit, size: tuple[int, int], batch_size: int, device: torch.device
+    model: nn.Module,
+    split: PackedSplit,
+    size: tuple[int, int],
+    batch_size: int,
+    device: torch.device,
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[tuple[int, dict[str, Tensor]]]:
     """Per image, in order: its index and its predictions [1, C, h, w] by key ("seg", "seg@4").
 
-    The mode that the model was in is restored at the end.
+    Of several processes, see `score`, each takes whole batches: in a batch of other images a prediction may round
+    otherwise. The mode that the model was in is restored at the end.
     """
     training = model.training
     model.eval()
     try:
-        for start in range(0, len(split), batch_size):
+        place, processes = share
+        for start in range(place * batch_size, len(split), processes * batch_size):
             indices = range(start, min(start + batch_size, len(split)))
             images = [torch.as_tensor(prepare_image(split.image(index), size)) for index in indices]
             with torch.inference_mode():

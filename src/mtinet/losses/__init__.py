@@ -4,7 +4,8 @@ Every loss is a mean over the valid pixels of the whole batch; a batch without a
 zeros, never NaN. Targets may carry a singleton channel dimension, [B, 1, H, W] for [B, H, W].
 
 A module has `sums`, from an output and its target to sums and numbers of pixels (of the same shape), and
-`combine`, from both to the scalar loss, linear in the sums: a batch in several parts needs the counts of all.
+`combine`, from both to the scalar loss, linear in the sums: each part of a batch that is in several contributes its
+sums over the counts of all of them, which `Totals` fetches, and the contributions add up to the loss of the batch.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mtinet.errors import UserError
+from mtinet.losses.reduction import Totals, whole
 from mtinet.tasks import task
 
 
@@ -58,7 +60,10 @@ def loss_of(name: str) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 def total_loss(
-    predictions: Predictions, targets: Mapping[str, Tensor], weights: Mapping[str, float]
+    predictions: Predictions,
+    targets: Mapping[str, Tensor],
+    weights: Mapping[str, float],
+    totals: Totals = whole,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The training objective: weighted losses of the final and of all initial predictions, summed.
 
@@ -66,15 +71,22 @@ def total_loss(
     count with the same task weights as the final ones, unscaled (section 3.1).
 
     Returns the scalar total and the detached, unweighted parts: "seg" for a final prediction, "seg@4" for
-    the initial one at stride 4. `targets` and `weights` hold an entry for every predicted task.
+    the initial one at stride 4. `targets` and `weights` hold an entry for every predicted task. Of a batch in
+    several parts, whose counts `totals` adds up, all of these are one part's contributions.
     """
-    parts = {name: loss_of(name)(output, targets[name]) for name, output in predictions.final.items()}
-    total = sum((weights[name] * part for name, part in parts.items()), torch.zeros(()))
-    for stride, outputs in predictions.initial.items():
-        for name, output in outputs.items():
-            size = targets[name].shape[-2:]
-            full = F.interpolate(output, size=size, mode="bilinear", align_corners=False)
-            part = loss_of(name)(full, targets[name])
-            total = total + weights[name] * part
-            parts[f"{name}@{stride}"] = part
+    outputs = {(name, name): output for name, output in predictions.final.items()}
+    for stride, found in predictions.initial.items():
+        outputs |= {(f"{name}@{stride}", name): full_size(output, targets[name]) for name, output in found.items()}
+    summed = {key: module(name).sums(output, targets[name]) for (key, name), output in outputs.items()}
+    counts = totals([count for _, count in summed.values()])
+    parts: dict[str, Tensor] = {}
+    total = torch.zeros(())
+    for (key, name), count in zip(outputs, counts, strict=True):
+        parts[key] = module(name).combine(summed[key][0], count)
+        total = total + weights[name] * parts[key]
     return total, {key: part.detach() for key, part in parts.items()}
+
+
+def full_size(output: Tensor, target: Tensor) -> Tensor:
+    """An initial prediction [B, C, h, w] at the height and width of its target."""
+    return F.interpolate(output, size=target.shape[-2:], mode="bilinear", align_corners=False)

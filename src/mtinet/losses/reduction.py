@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 
 IGNORED = 255
+
+Totals = Callable[[Sequence[Tensor]], Sequence[Tensor]]
+"""Counts of a part of a batch, integers of any shapes, to those of the whole batch."""
+
+
+def whole(counts: Sequence[Tensor]) -> Sequence[Tensor]:
+    """The counts as they are: the batch is in one part."""
+    return counts
 
 
 def masked_sum(values: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ task they come from, and the network, through a reversed gradient, learns to mak
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -55,13 +56,20 @@ def directions(gradient: Tensor) -> tuple[Tensor, Tensor]:
     return scaled * torch.where(valid, squared, 1).rsqrt(), valid.squeeze(1)
 
 
-def adversarial_loss(discriminator: nn.Module, gradient: Tensor, label: int, factor: float) -> Tensor:
+def adversarial_loss(
+    discriminator: nn.Module,
+    gradient: Tensor,
+    label: int,
+    factor: float,
+    totals: Callable[[Sequence[Tensor]], Sequence[Tensor]] = list,
+) -> Tensor:
     """Cross-entropy of the discriminator against the task's number `label`, mean over the valid pixels, scalar.
 
     gradient: of the task's weighted loss with respect to the shared features, with a graph of its own. What
-    reaches it from here is multiplied by -factor.
+    reaches it from here is multiplied by -factor. totals: see procedure.py.
     """
     units, valid = directions(gradient)
     logits = discriminator(GradientReversal.apply(units, factor))
     losses = functional.cross_entropy(logits, torch.full_like(valid, label, dtype=torch.long), reduction="none")
-    return torch.where(valid, losses, 0).sum() / valid.sum().clamp(min=1)
+    (count,) = totals([valid.sum()])
+    return torch.where(valid, losses, 0).sum() / count.clamp(min=1)

@@ -13,7 +13,7 @@ Training: the tasks of a batch step one after the other. A step touches the shar
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -103,17 +103,24 @@ class Objective:
     adversary: Tensor
 
 
-def objective(net: Net, task: str, batch: Mapping[str, Tensor], loss: LossFunction, factor: float) -> Objective:
+def objective(
+    net: Net,
+    task: str,
+    batch: Mapping[str, Tensor],
+    loss: LossFunction,
+    factor: float,
+    totals: Callable[[Sequence[Tensor]], Sequence[Tensor]] = list,
+) -> Objective:
     """0.99 times the weighted loss of `task` plus 0.01 times the discriminator's on the loss' gradient.
 
     The gradient is taken with respect to the decoder's features and differentiated again. `factor` is that of
-    the reversal.
+    the reversal; totals: see procedure.py.
     """
     prediction, features = net.predict(task, batch["image"])
     weighted, parts = loss(Predictions(final={task: prediction}, initial={}), batch)
     (gradient,) = torch.autograd.grad(weighted, features, create_graph=True)
     label = net.active.tasks.index(task)
-    adversary = adversarial_loss(net.discriminator, gradient, label, factor)
+    adversary = adversarial_loss(net.discriminator, gradient, label, factor, totals)
     total = (1 - ADVERSARIAL_SHARE) * weighted + ADVERSARIAL_SHARE * adversary
     return Objective(total, parts[task], adversary.detach())
 
@@ -122,6 +129,7 @@ class Training(Procedure):
     """The tasks step in sequence; learning rates differ between shared, task-specific and adversary's parameters."""
 
     net: Net
+    one_pass = False
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Task-specific parameters, which every batch moves once, at T times the rate of the shared ones, which it
@@ -151,7 +159,7 @@ class Training(Procedure):
         tasks = self.net.active.tasks
         values = {"loss": 0.0, **dict.fromkeys(tasks, 0.0), "adversary": 0.0}
         for task in tasks:
-            found = objective(self.net, task, batch, loss, factor)
+            found = objective(self.net, task, batch, loss, factor, self.totals)
             optimizer.zero_grad(set_to_none=True)
             found.total.backward()
             optimizer.step()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,10 +28,17 @@ class Progress:
 
 
 class Procedure:
-    """The ordinary procedure: one learning rate with poly decay, all tasks in one joint step."""
+    """The ordinary procedure: one learning rate with poly decay, all tasks in one joint step.
+
+    one_pass: a step's gradients come from one call of `net`, so that a wrapper of it sees all of them.
+    totals: adds up the counts of a batch in several parts, of which a step sees one; losses are contributions then.
+    """
+
+    one_pass = True
 
     def __init__(self, net: nn.Module) -> None:
         self.net = net
+        self.totals: Callable[[Sequence[Tensor]], Sequence[Tensor]] = list
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """For the optimiser: `params`, and `lr_factor`, by which the group multiplies the learning rate."""

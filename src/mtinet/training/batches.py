@@ -16,6 +16,7 @@ from mtinet.data import transforms, warps
 from mtinet.data.packed import PackedSplit
 from mtinet.training.run import Run
 
+ALL = slice(None)
 Augment = Callable[[transforms.Sample, transforms.Size], dict[str, NDArray[Any]]]
 
 
@@ -24,8 +25,10 @@ def steps_per_epoch(run: Run, images: int) -> int:
     return images // run.scale.batch_size
 
 
-def epoch(run: Run, split: PackedSplit, number: int, first: int = 0) -> Iterator[dict[str, Tensor]]:
+def epoch(run: Run, split: PackedSplit, number: int, first: int = 0, share: slice = ALL) -> Iterator[dict[str, Tensor]]:
     """The batches of epoch `number` from the batch `first` on: image float32 [B, 3, H, W] and one target per task.
+
+    share: which of each batch's samples to read, where several processes train together.
 
     Order and augmentation depend on (seed, epoch) alone, so that a resumed run sees the same samples. No thread
     reads ahead: a batch takes a few milliseconds from packed files, and on two cores a third thread slowed
@@ -37,7 +40,7 @@ def epoch(run: Run, split: PackedSplit, number: int, first: int = 0) -> Iterator
     groups = [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
     draws = [[draw(generator, run.scale.augmentation) for _ in group] for group in groups]
     for group, drawn in zip(groups[first:], draws[first:], strict=True):
-        yield batch(run, split, group, drawn)
+        yield batch(run, split, group[share], drawn[share])
 
 
 def draw(generator: np.random.Generator, augmentation: Augmentation) -> Augment:

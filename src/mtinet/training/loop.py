@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from mtinet.errors import Interrupted, UserError
 from mtinet.losses import total_loss
 from mtinet.models.procedure import LossFunction, Procedure, Progress
 from mtinet.paths import PARAMS
-from mtinet.training import batches, checkpoints
+from mtinet.training import batches, checkpoints, distributed
 from mtinet.training.run import Run
 
 SGD_MOMENTUM = 0.9
@@ -114,7 +115,8 @@ def train(
 
     Returns the model after the last epoch and one row per epoch: epoch, steps, lr, loss, and each part's mean.
     `on_epoch` gets every row, those before an interruption included. Raises UserError when a loss is not finite,
-    and, with a checkpoint written, Interrupted after the step in which a scheduler's signal came.
+    and, with a checkpoint written, Interrupted after the step in which a scheduler's signal came. Of several
+    processes that train together all call it and get the same; the first one reads and writes the checkpoints.
     """
     per_epoch = batches.steps_per_epoch(run, len(split))
     if per_epoch == 0:
@@ -124,12 +126,13 @@ def train(
         )
     prepare_torch(run)
     # Convolutions on channels-last tensors are a third faster on a CPU, and on a GPU with tensor cores too.
-    model = build_model(run, run.pretrained).to(device)
+    model = distributed.shared(build_model(run, run.pretrained).to(device))
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     procedure = models.procedure(run.method, model)
     optimizer = optimizer_of(run, procedure.parameter_groups())
     kept = checkpoints.Checkpoints(folder)
     position = resume(kept, model, optimizer)
+    distributed.share_gradients(procedure, optimizer)
     for row in position.history:
         on_epoch(row)
     with interruption.noted() as note:
@@ -137,16 +140,24 @@ def train(
             if ended is not None:
                 on_epoch(ended)
             done = len(position.history) * per_epoch + position.batch
-            if note.name or kept.due():
+            told, due = distributed.largest(number_of(note), distributed.rank() == 0 and kept.due())
+            if told or due:
                 require_finite_weights(run, model, done)
-                kept.save(done, state_of(model, optimizer, position))
-            if note.name:
+                if distributed.rank() == 0:
+                    kept.save(done, state_of(model, optimizer, position))
+            if told:
+                distributed.largest(0)  # none leaves before the checkpoint is written
                 raise Interrupted(
-                    f"{run.dataset} {run.name} seed {run.seed}: {note.name} arrived, left after step {done} of"
-                    f" {run.epochs * per_epoch} with a checkpoint; the same command goes on there"
+                    f"{run.dataset} {run.name} seed {run.seed}: {signal.Signals(told).name} arrived, left after step"
+                    f" {done} of {run.epochs * per_epoch} with a checkpoint; the same command goes on there"
                 )
     require_finite_weights(run, model, run.epochs * per_epoch)
     return model, position.history
+
+
+def number_of(note: interruption.Note) -> int:
+    """The signal's number, 0 where none arrived."""
+    return signal.Signals[note.name] if note.name else 0
 
 
 def state_of(model: nn.Module, optimizer: torch.optim.Optimizer, position: Position) -> dict[str, Any]:
@@ -165,7 +176,7 @@ def state_of(model: nn.Module, optimizer: torch.optim.Optimizer, position: Posit
 
 def resume(kept: checkpoints.Checkpoints, model: nn.Module, optimizer: torch.optim.Optimizer) -> Position:
     """Load an earlier attempt's state, if any, and return how far it was."""
-    state = kept.load()
+    state = distributed.from_first(kept.load() if distributed.rank() == 0 else None)
     if state is None:
         return Position()
     model.load_state_dict(state["model"])
@@ -184,12 +195,13 @@ def steps(
 ) -> Iterator[dict[str, float] | None]:
     """Train from `position` on to the end; yields after every step, an epoch's row after its last one, else None."""
     per_epoch = batches.steps_per_epoch(run, len(split))
+    share = distributed.share(run.scale.batch_size)
     while len(position.history) < run.epochs:
         epoch = len(position.history)
         procedure.net.train()
         if position.batch == 0:
             procedure.begin_epoch(optimizer)
-        for batch in batches.epoch(run, split, epoch, position.batch):
+        for batch in batches.epoch(run, split, epoch, position.batch, share):
             step = epoch * per_epoch + position.batch
             progress = Progress(epoch, run.epochs, step, run.epochs * per_epoch)
             rate = procedure.learning_rate(run.learning_rate, progress)
@@ -211,14 +223,14 @@ def train_step(
         group["lr"] = rate * group["lr_factor"]
     targets = {key: value.to(device) for key, value in batch.items()}
     targets["image"] = targets["image"].contiguous(memory_format=torch.channels_last)
-    values = procedure.step(optimizer, targets, loss_function(run), progress)
+    values = distributed.summed(procedure.step(optimizer, targets, loss_function(run), progress))
     require_finite(run, values, progress.step)
     return values
 
 
 def loss_function(run: Run) -> LossFunction:
     """The run's training objective, with its loss weights."""
-    return lambda predictions, targets: total_loss(predictions, targets, run.loss_weights)
+    return lambda predictions, targets: total_loss(predictions, targets, run.loss_weights, distributed.totals)
 
 
 def require_finite(run: Run, values: Mapping[str, float], step: int) -> None:

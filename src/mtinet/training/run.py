@@ -24,6 +24,7 @@ class Run:
     threads: int
     channels: dict[str, int]
     loss_weights: dict[str, float]
+    processes: int = 1
 
     @classmethod
     def of(cls, params: Params, dataset: str, experiment_name: str, seed: int) -> Run:
@@ -42,6 +43,7 @@ class Run:
             threads=params.compute.threads,
             channels={name: params.channels(dataset, name) for name in used},
             loss_weights={name: tasks[name].weight for name in used},
+            processes=params.compute.processes,
         )
 
     @property
@@ -88,5 +90,6 @@ class Run:
             "loss_weights": self.loss_weights,
             "registry": {name: dataclasses.asdict(task(name)) for name in self.tasks},
             "threads": self.threads,
+            "processes": self.processes,
             "seed": self.seed,
         }
