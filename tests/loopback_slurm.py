@@ -56,8 +56,10 @@ def missing() -> list[str]:
 def running(folder: Path) -> Iterator[dict[str, str]]:
     """Start all daemons; yields the environment in which their commands work, and ends them."""
     folder.mkdir(parents=True)
-    environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
     configure(folder)
+    environment = {
+        **os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"
+    }  # fmt: skip
     with contextlib.ExitStack() as stack:
         munge = [f"--{name}={folder}/munge.{name.split('-')[0]}" for name in ("key-file", "socket", "pid-file")]
         others = [f"--{name}={folder}/munge.{name.split('-')[0]}" for name in ("log-file", "seed-file")]
@@ -71,8 +73,8 @@ def running(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def configure(folder: Path) -> None:
-    """Write the key, slurm.conf and gres.conf."""
-    for name in ("state", "spool"):
+    """Write the key, slurm.conf, gres.conf and a srun that finds them: the executor empties its environment."""
+    for name in ("state", "spool", "bin"):
         (folder / name).mkdir()
     (folder / "munge.key").write_bytes(os.urandom(128))
     (folder / "munge.key").chmod(0o400)
@@ -84,6 +86,9 @@ def configure(folder: Path) -> None:
         host=host, folder=folder, controller=free_port(), node=free_port(), cpus=os.cpu_count(), memory=memory - 100
     )
     (folder / "slurm.conf").write_text(text)
+    srun = folder / "bin/srun"
+    srun.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
+    srun.chmod(0o755)
     (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu File={folder}/gpu[0-1] Flags=nvidia_gpu_env\n")
 
 
