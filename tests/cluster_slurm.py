@@ -6,6 +6,7 @@ Not one of `make test`'s files: it needs root, and Debian's slurm-wlm and munge.
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import subprocess
 import time
@@ -36,12 +37,12 @@ class Study:
 
 def slower(params: Any) -> None:
     """Trainings long enough to be disturbed."""
-    params["scales"]["smoke"]["nyud"]["epochs"] = 40
+    params["scales"]["smoke"]["nyud"]["epochs"] = 16
 
 
 def copy(folder: Path, **environment: str) -> Project:
-    """The reduced project, with slower trainings and a checkpoint after every step."""
-    project = Project.copy(folder, MTINET_CHECKPOINT_SECONDS="0", **environment)
+    """The reduced project, with slower trainings and a checkpoint every second."""
+    project = Project.copy(folder, MTINET_CHECKPOINT_SECONDS="1", **environment)
     project.change_params(slower)
     return project
 
@@ -111,7 +112,48 @@ def restarted(project: Project) -> dict[str, int]:
     return {number: int(times) for number, times in found if times != "0"}
 
 
-def test_dummy(study: Study) -> None:
-    print(study.output[-3000:], study.jobs, study.restarts)
-    for name in METHODS:
-        print((study.project.folder / LOG.format(METHODS[name], name)).read_text()[:300])
+def declared_files(project: Project) -> dict[str, bytes]:
+    """Content of every declared output of all rules, by path; one that is missing is not there."""
+    listed = project.run(
+        "python", "-c", "import json; from pipeline.snake import EVERYTHING; print(json.dumps(EVERYTHING))"
+    )
+    found = {}
+    for name in json.loads(listed):
+        path = project.folder / name
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and file.name != ".snakemake_timestamp":
+                found[file.relative_to(project.folder).as_posix()] = file.read_bytes()
+        assert path.exists(), f"{name} is missing"
+    return found
+
+
+def test_every_result_is_there_and_has_the_bytes_of_a_local_run(
+    study: Study, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    local = copy(tmp_path_factory.mktemp("local"))
+    local.run("snakemake", "--cores", "2", "--quiet", "all")
+    mine, its = declared_files(study.project), declared_files(local)
+    assert mine.keys() == its.keys()
+    assert len(mine) > 100
+    assert [path for path in mine if mine[path] != its[path]] == []
+
+
+def test_the_cancelled_training_was_submitted_again_and_only_by_snakemake(study: Study) -> None:
+    cancelled = study.jobs[CANCELLED]
+    assert f"SLURM-job '{cancelled}' failed, SLURM status is: 'CANCELLED'" in study.output
+    assert cancelled not in study.restarts
+    assert len(submissions(study, CANCELLED)) == 2
+
+
+def test_the_training_that_was_told_to_leave_came_back_in_the_same_job(study: Study) -> None:
+    assert study.restarts == {study.jobs[TOLD]: 1}
+    assert submissions(study, TOLD) == [study.jobs[TOLD]]
+
+
+def submissions(study: Study, experiment: str) -> list[str]:
+    """The jobs as which the experiment's training was submitted."""
+    return re.findall(rf"submitted with SLURM jobid (\d+) \(log: \S+rule_train_\S+/{experiment}_0/", study.output)
+
+
+def test_then_snakemake_has_nothing_to_do(study: Study) -> None:
+    assert "Nothing to be done" in study.project.run("snakemake", "-n", "--cores", "2")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -61,6 +62,7 @@ def running(folder: Path) -> Iterator[dict[str, str]]:
         **os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"
     }  # fmt: skip
     with contextlib.ExitStack() as stack:
+        stack.callback(end_left_behind, folder)
         munge = [f"--{name}={folder}/munge.{name.split('-')[0]}" for name in ("key-file", "socket", "pid-file")]
         others = [f"--{name}={folder}/munge.{name.split('-')[0]}" for name in ("log-file", "seed-file")]
         for command in (["munged", "--foreground", "--force", *munge, *others], ["slurmctld", "-D"], ["slurmd", "-D"]):
@@ -108,6 +110,15 @@ def wait_until_idle(folder: Path, environment: dict[str, str], seconds: float = 
         time.sleep(1)
     ends = [path.read_text(errors="replace")[-2000:] for path in sorted(folder.glob("*.log"))]
     raise RuntimeError("\n".join(["SLURM did not start:", state.stdout + state.stderr, *ends]))
+
+
+def end_left_behind(folder: Path) -> None:
+    """Kill what jobs left behind: linuxproc loses a process whose parent is gone, where a cluster's cgroups do not."""
+    mark = f"SLURM_CONF={folder}/slurm.conf".encode()
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if int(place.name) != os.getpid() and mark in (place / "environ").read_bytes().split(b"\0"):
+                os.kill(int(place.name), signal.SIGKILL)
 
 
 def end(daemon: subprocess.Popen[bytes]) -> None:

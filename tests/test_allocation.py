@@ -1,4 +1,4 @@
-"""What jobs ask of a scheduler: every rule at every scale has an entry, the longest name holds, mistakes are one line."""
+"""What jobs ask of a scheduler: every rule has an entry at every scale, the longest name holds."""
 
 from __future__ import annotations
 

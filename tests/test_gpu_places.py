@@ -134,5 +134,5 @@ def test_without_gpus_a_job_just_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", ""])
 def test_a_wrong_number_of_jobs_per_gpu_is_one_line(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv(gpus.JOBS_PER_GPU, text)
-    with pytest.raises(UserError, match="MTINET_JOBS_PER_GPU is .* expected how many jobs"):
+    with pytest.raises(UserError, match=r"MTINET_JOBS_PER_GPU is .* expected how many jobs"):
         gpus.jobs_per_gpu()
