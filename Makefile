@@ -61,7 +61,7 @@ reliability: setup
 	python -m benchmarks.reliability
 
 growth: setup
-	python -m benchmarks.growth --three-seeds
+	python -m benchmarks.growth
 
 # Debian's packages; the SLURM that the tests start has its configuration, key and ports to itself.
 cluster-test: setup
