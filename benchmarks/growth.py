@@ -1,6 +1,6 @@
 """How the orchestrators' own time grows with the number of experiments: python -m benchmarks.growth (minutes).
 
-Three graphs, in which nothing is trained: every output is a file of a few bytes, and the records are there that let both
+Three graphs, in which nothing is trained: outputs are files of a few bytes, and the records are there that let both
 tools find everything up to date, so that what is measured is theirs alone. One process at a time.
 
 project   the project's own, with the declared experiments repeated under further names; dvc at the declared number
