@@ -232,14 +232,22 @@ def conditions() -> list[str]:
 
 
 def rows(counts: list[int]) -> Iterator[Row]:
-    """All rows, cheap ones first."""
-    yield from project_rows(DECLARED, 1)
+    """All rows, the longest last."""
     yield from project_rows(DECLARED, 3)
     for count in counts:
-        yield from trivial_rows(count, "trivial", count)
-        yield from trivial_rows(count, "split", GROUP)
-        if count != DECLARED:
-            yield from project_rows(count, 1)
+        yield from project_rows(count, 1)
+    for graph in ("split", "trivial"):
+        for count in counts:
+            yield from trivial_rows(count, graph, GROUP if graph == "split" else count)
+
+
+def write(lines: list[str], found: list[Row]) -> None:
+    """The file with what has been measured so far."""
+    with files.replacing(OUTPUT) as temporary, temporary.open("w", newline="") as stream:
+        stream.writelines(f"# {line}\n" for line in lines)
+        table = csv.DictWriter(stream, list(found[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows(found)
 
 
 def main() -> None:
@@ -249,12 +257,10 @@ def main() -> None:
     given = parser.parse_args()
     lines = [*conditions(), *([given.note] if given.note else [])]
     print("\n".join(lines), file=sys.stderr)
-    found = list(rows(given.experiments))
-    with files.replacing(OUTPUT) as temporary, temporary.open("w", newline="") as stream:
-        stream.writelines(f"# {line}\n" for line in lines)
-        table = csv.DictWriter(stream, list(found[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(found)
+    found: list[Row] = []
+    for measured in rows(given.experiments):
+        found.append(measured)
+        write(lines, found)
 
 
 if __name__ == "__main__":
