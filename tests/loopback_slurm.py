@@ -13,6 +13,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,12 +56,12 @@ def missing() -> list[str]:
 
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[dict[str, str]]:
-    """Start all daemons; yields the environment in which their commands work, and ends them."""
+    """Start all daemons; yields what the environment of their commands needs, and ends them."""
     folder.mkdir(parents=True)
     configure(folder)
-    environment = {
-        **os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"
-    }  # fmt: skip
+    path = f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    own = {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": path}
+    environment = os.environ | own
     with contextlib.ExitStack() as stack:
         stack.callback(end_left_behind, folder)
         munge = [f"--{name}={folder}/munge.{name.split('-')[0]}" for name in ("key-file", "socket", "pid-file")]
@@ -71,7 +72,7 @@ def running(folder: Path) -> Iterator[dict[str, str]]:
             stack.callback(end, daemon)
             time.sleep(0.5)
         wait_until_idle(folder, environment)
-        yield environment
+        yield own
 
 
 def configure(folder: Path) -> None:
