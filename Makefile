@@ -12,7 +12,7 @@ export PYTHONUNBUFFERED := 1
 # pip leaves the packages uncompiled (two thirds of its time); the first import of each must then write its bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup repro commit test lint pipeline bench reliability lock
+.PHONY: setup repro commit test lint pipeline bench reliability growth cluster-test lock
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,8 @@ help:
 	@echo "make pipeline  write dvc.yaml anew from pipeline/rules.py"
 	@echo "make bench     time the edge benchmark beside other exact ways (minutes)"
 	@echo "make reliability  try every fault and write the table of docs/reliability.md (minutes)"
+	@echo "make growth    time dvc and snakemake over 71, 300 and 1,000 experiments (minutes)"
+	@echo "make cluster-test  install a SLURM (as root, apt), run a study through it and disturb it (minutes)"
 	@echo "make lock      write requirements.lock anew from the installed packages"
 
 setup: $(SET_UP)
@@ -57,6 +59,14 @@ bench: setup
 
 reliability: setup
 	python -m benchmarks.reliability
+
+growth: setup
+	python -m benchmarks.growth
+
+# Debian's packages; the SLURM that the tests start has its configuration, key and ports to itself.
+cluster-test: setup
+	command -v slurmctld > /dev/null && command -v munged > /dev/null || { apt-get update && apt-get install --yes slurm-wlm munge; }
+	OMP_NUM_THREADS=1 python -m pytest -q tests/cluster_slurm.py
 
 lock:
 	$(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//' > requirements.lock

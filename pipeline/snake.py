@@ -14,6 +14,7 @@ from snakemake.io import ancient, directory
 
 from mtinet import files, locks
 from mtinet.errors import UserError
+from pipeline.allocation import allocation, growing
 from pipeline.dependencies import ROOT, declared
 from pipeline.matrix import items, looked_up, values
 from pipeline.rule import Rule
@@ -36,6 +37,9 @@ class SnakeRule:
     benchmark: str
     threads: int
     gpu: int
+    gpu_mem_mb: int
+    mem_mb: Callable[[Any, int], int]
+    minutes: Callable[[Any, int], int]
     local: bool
     command: str
 
@@ -111,6 +115,7 @@ def snake_rule(rule: Rule, everything: list[str]) -> SnakeRule:
     paths = [filled(rule, out.path) for out in rule.outputs]
     item = "".join(f"-{{{wildcard}}}" for wildcard in rule.matrix)
     processes = number(rule.processes)
+    asked = allocation(rule)
     return SnakeRule(
         name=rule.name,
         inputs=inputs_of(rule, everything),
@@ -120,7 +125,10 @@ def snake_rule(rule: Rule, everything: list[str]) -> SnakeRule:
         log=f"logs/{study(rule.dataset)}/{rule.name}{item}.log",
         benchmark=f"logs/{study(rule.dataset)}/{rule.name}{item}.tsv",
         threads=processes * number(rule.threads),
-        gpu=processes * rule.uses_gpu,
+        gpu=processes * asked.gpu,
+        gpu_mem_mb=asked.gpu_mem_mb,
+        mem_mb=growing(processes * asked.mem_mb),
+        minutes=growing(asked.minutes),
         local=rule.stage in LOCAL_STAGES,
         command=filled(rule, rule.command),
     )

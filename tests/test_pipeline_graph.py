@@ -55,7 +55,8 @@ def snake_jobs() -> dict[str, Job]:
         if name is None or name[1] == "all":
             continue
         found = {key: re.search(rf"^    {key}: (.*)$", block, re.M) for key in ("input", "output")}
-        command = re.search(r"^Shell command: (.*?) > logs/\S+ 2>&1$", block, re.M)
+        launch = r"exec python -m pipeline\.launch --gpu [01] --gpu-mem-mb \d+ --"
+        command = re.search(rf"^Shell command: {launch} (.*?) > logs/\S+ 2>&1$", block, re.M)
         assert command is not None, block
         inputs, outputs = (
             {part.strip() for part in match[1].split(",")} if match else set() for match in found.values()
