@@ -193,15 +193,15 @@ def test_killed_runs_are_failed_and_go_on_when_resumed(
     def states() -> dict[str, str]:
         return {run.data.tags[TAG]: run.info.status for run in runs_of(store, STUDY) if "tables" not in run.data.tags}
 
-    mine, others = at_work(nodes, name, "mine"), at_work(nodes / "clone", name, "another's")
+    mine, others = at_work(nodes, name, "mine"), at_work(nodes / "clone", name, "theirs")
     track.track(params, "nyud")
-    assert {states()[key] for key in ("mine", "another's")} == {"RUNNING"}
+    assert {states()[key] for key in ("mine", "theirs")} == {"RUNNING"}
     for process in (mine, others):
         process.send_signal(signal.SIGKILL)
         process.communicate()
     track.track(params, "nyud")
     assert states()["mine"] == "FAILED"
-    assert states()["another's"] == "RUNNING"
+    assert states()["theirs"] == "RUNNING"
     tracker = Tracker(STUDY, name, "mine")
     tracker.start({}, {"dataset": "nyud"})
     assert states()["mine"] == "RUNNING"

@@ -38,7 +38,7 @@ def tracking_server(folder: Path) -> Iterator[str]:
             process.wait(60)
 
 
-def wait_for(address: str, process: subprocess.Popen, log: Path, seconds: float = 90) -> None:
+def wait_for(address: str, process: subprocess.Popen, log: Path, seconds: float = 300) -> None:
     """Until the server answers; fails with its log when it has ended or takes too long."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:

@@ -23,10 +23,12 @@ P = ParamSpec("P")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 # A server that does not answer must not hold up a training: MLflow would retry for minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 LOCK_TIMEOUT = 60.0  # seconds; a migration takes five
+ATTEMPTS = 3  # where jobs can be in each other's way
 BATCH = 100  # parameters that MLflow takes in one request
 
 
@@ -182,10 +184,18 @@ class Tracker:
     def dataset(self, name: str, digest: str, context: str) -> None:
         """Say which data the run used, without loading it."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
+        from mlflow.exceptions import MlflowException
 
         data = Dataset(name=name, digest=digest[:36], source_type="local", source=name)
         tag = InputTag(key="mlflow.data.context", value=context)
-        self.client.log_inputs(self.run_id, [DatasetInput(data, [tag])])
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                self.client.log_inputs(self.run_id, [DatasetInput(data, [tag])])
+                return
+            except MlflowException:
+                # Jobs that name the same data at the same moment: MLflow lets all but one fail, once.
+                if not left:
+                    raise
 
     @never_fatal
     def tag(self, tags: Mapping[str, str]) -> None:
