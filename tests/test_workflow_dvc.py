@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from archive_layout import write_layout
-from following import follow
+from following import emptied, experiments, file_at, follow
 from forge import Job
 from remotes import use_folder
 from tracking_server import runs_of
@@ -295,13 +292,6 @@ def test_a_learning_rate_reruns_its_experiment_and_what_shows_it(project: Projec
     project.commit("another learning rate")
 
 
-def experiments(project: Project, *names: str) -> list[dict[str, str]]:
-    """The rows of `dvc exp show` with these names, of any commit."""
-    listed = project.run("dvc", "exp", "show", "--all-commits", "--csv")
-    rows = {row["Experiment"]: row for row in csv.DictReader(io.StringIO(listed[listed.index("Experiment,") :]))}
-    return [rows[name] for name in names]
-
-
 def test_a_pull_request_gets_the_change_as_a_comment(project: Project, tmp_path: Path) -> None:
     """The workflow's own shell lines, in a clone, with a `gh` that only notes what it is told."""
     clone = Project(tmp_path / "clone")
@@ -353,7 +343,7 @@ def test_queued_experiments_run_side_by_side_each_with_its_own_code(project: Pro
     faster, edited = experiments(project, "faster", "edited")
     assert (faster["State"], edited["State"]) == ("Success", "Success")
     assert (float(faster[key]), float(edited[key])) == (3e-4, 1e-4)
-    manifests = {name: manifest_of(project, name) for name in ("HEAD", "faster", "edited")}
+    manifests = {name: json.loads(file_at(project, name, DEPTH_MANIFEST)) for name in ("HEAD", "faster", "edited")}
     assert {name: manifest["config"]["experiment"]["lr"] for name, manifest in manifests.items()} == {
         "HEAD": 1e-4,
         "faster": 3e-4,
@@ -369,30 +359,6 @@ def test_queued_experiments_run_side_by_side_each_with_its_own_code(project: Pro
     assert json.loads((project.folder / DEPTH_MANIFEST).read_text()) == manifests["faster"]
     project.run("git", "reset", "--hard", "-q")
     project.run("dvc", "checkout")
-
-
-def emptied(project: Project, seconds: float = 900) -> int:
-    """Wait until no task is queued or running; how many workers were seen at work at once."""
-    end, most = time.monotonic() + seconds, 0
-    while time.monotonic() < end:
-        status = project.run("dvc", "queue", "status")
-        most = max(most, *map(int, re.findall(r"(\d+) active", status)))
-        if not re.search(r"\b(Queued|Running)\b", status):
-            return most
-        time.sleep(1)
-    raise AssertionError(f"the queue did not become empty:\n{status}")
-
-
-def manifest_of(project: Project, revision: str) -> Any:
-    commit = project.run("git", "rev-parse", revision if revision == "HEAD" else exp_ref(project, revision)).strip()
-    return json.loads(project.run("git", "show", f"{commit}:{DEPTH_MANIFEST}"))
-
-
-def exp_ref(project: Project, name: str) -> str:
-    """The commit behind a DVC experiment."""
-    refs = project.run("git", "for-each-ref", "--format=%(refname)", "refs/exps").split()
-    (found,) = [ref for ref in refs if ref.endswith(f"/{name}")]
-    return found
 
 
 def test_mlflow_holds_a_run_per_experiment_and_seed(project: Project) -> None:
