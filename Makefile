@@ -12,12 +12,14 @@ export PYTHONUNBUFFERED := 1
 # pip leaves the packages uncompiled (two thirds of its time); the first import of each must then write its bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup repro commit test lint pipeline bench reliability growth cluster-test lock
+.PHONY: setup repro verify commit adopt test lint pipeline bench reliability growth cluster-test lock
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make repro     set up, then regenerate every table (dvc repro, several runs side by side)"
+	@echo "make verify    check every run's manifest against parameters, code and data"
 	@echo "make commit    take a Snakemake run's results into DVC's cache, once they are verified"
+	@echo "make adopt     pull results made elsewhere; then DVC and Snakemake have nothing to do"
 	@echo "make test      set up, then lint, type-check and test"
 	@echo "make pipeline  write dvc.yaml anew from pipeline/rules.py"
 	@echo "make bench     time the edge benchmark beside other exact ways (minutes)"
@@ -39,8 +41,14 @@ $(SET_UP): requirements.lock pyproject.toml
 repro: setup
 	python -m pipeline.repro
 
+verify: setup
+	python -m pipeline.verify
+
 commit: setup
 	python -m pipeline.commit
+
+adopt: setup
+	python -m pipeline.adopt
 
 # One file of tests per process and one thread in each: two cores serve both.
 test: lint

@@ -1,8 +1,8 @@
-"""Take the results of a Snakemake run into DVC's cache, once they are verified: `python -m pipeline.commit`.
+"""Take the results of a Snakemake run into DVC's cache, once they are verified: `make commit`.
 
 `dvc commit` on its own takes whatever lies there, stale results too. So first every declared run's files must
-belong together and to the present parameters, code and data (what its manifest records), and Snakemake must
-have nothing left to do.
+belong together and to the present parameters, code and data (pipeline/verify.py), and Snakemake must have nothing
+left to do. No stage may write while that is found out.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
-from mtinet import config, paths, stage
+from mtinet import config, locks, paths, stage
 from mtinet.errors import UserError
-from mtinet.training.verification import problems
+from pipeline.verify import verify
 
 
 def due() -> str | None:
@@ -28,16 +29,24 @@ def due() -> str | None:
     return "\n".join(text.strip().splitlines()[-30:])
 
 
+def nobody_at_work() -> IO[str]:
+    """Keep every stage from beginning in this folder until the stream is closed; UserError when one is at work."""
+    try:
+        return locks.snakemake_alone()
+    except UserError:
+        raise UserError(
+            f"snakemake or a stage is at work in {Path.cwd()}, and its results may be half of the old and half of the"
+            " new; expected that nobody writes; run this again when it has ended"
+        ) from None
+
+
 def main() -> None:
-    with stage.reporting_errors():
-        found = list(problems(config.load(Path(paths.PARAMS))))
-        if found:
-            listed = "".join(f"\n  - {line}" for line in found)
-            raise UserError(f"{len(found)} results do not belong to params.yaml, code and data; run snakemake:{listed}")
+    with stage.reporting_errors(), nobody_at_work():
+        verify(config.load(Path(paths.PARAMS)))
         left = due()
         if left is not None:
             raise UserError(f"snakemake has not finished its work; run it first. It says:\n{left}")
-    sys.exit(subprocess.run(["dvc", "commit", "--force"], check=False).returncode)
+        sys.exit(subprocess.run(["dvc", "commit", "--force"], check=False).returncode)
 
 
 if __name__ == "__main__":

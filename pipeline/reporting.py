@@ -74,7 +74,13 @@ def track(dataset: str) -> Rule:
             paths.histories_folder(STUDY, dataset),
         ),
         outputs=(out(paths.tracked(STUDY, dataset)),),
-        params=(*study_params(dataset), "seeds", f"experiments.{dataset}"),
+        params=(
+            *study_params(dataset),
+            "seeds",
+            f"experiments.{dataset}",
+            "pipeline/tables.yaml:",
+            *task_entries(dataset),
+        ),
         code=code_of("track"),
     )
 

@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 import yaml
 from archive_layout import write_layout
+from following import emptied, experiments, file_at, follow
+from forge import Job
+from remotes import use_folder
+from tracking_server import runs_of
 from workflow import Project, stages_run
 
 from mtinet.data import nyud
@@ -17,6 +21,9 @@ from mtinet.data import nyud
 pytestmark = pytest.mark.orchestrator
 TABLE = "reports/scenes-smoke/tables/table2a"
 MTI = ("experiments", "nyud", "mti_net", "hrnet18-mti-n")
+COMPARISON = "reports/scenes-smoke/comparison/table2a.json"
+ENTRY = "experiments.hrnet18-mti-n"  # in that file
+DEPTH_MANIFEST = "reports/scenes-smoke/manifests/nyud/hrnet18-single-depth/seed0.json"
 
 
 def set_learning_rate(value: float) -> Any:
@@ -248,8 +255,10 @@ def test_a_failing_stage_loses_nothing_and_says_how_to_restore(project: Project)
 
 
 def test_a_learning_rate_reruns_its_experiment_and_what_shows_it(project: Project) -> None:
+    """And is followed through everything that DVC has to compare."""
     key = ".".join((*MTI, "lr"))
-    assert stages_run(project.run("dvc", "exp", "run", "-S", f"{key}=3e-5")) == {
+    run = ("dvc", "exp", "run", "--name", "slower", "-S", f"{key}=3e-5")
+    assert stages_run(follow(project, *run, only="^(Running stage|Ran exp)|^slower")) == {
         "check_nyud",
         "train_nyud_mti_net@hrnet18-mti-n-0",
         "evaluate_nyud_mti_net@hrnet18-mti-n-0",
@@ -263,18 +272,93 @@ def test_a_learning_rate_reruns_its_experiment_and_what_shows_it(project: Projec
         "figure_nyud_costs",
         "report_nyud",
     }
-    params = project.run("dvc", "params", "diff")
-    assert "experiments.nyud.mti_net.hrnet18-mti-n.lr" in params
+    assert key in follow(project, "dvc", "params", "diff")
+    follow(project, "dvc", "metrics", "diff", "--targets", COMPARISON)
     metrics = json.loads(project.run("dvc", "metrics", "diff", "--json"))
     (changed,) = {path for path in metrics if "/metrics/" in path}
     assert "hrnet18-mti-n" in changed
     assert any("tasks.depth.rmse" in name for name in metrics[changed])
-    comparison = metrics["reports/scenes-smoke/comparison/table2a.json"]
-    assert "experiments.hrnet18-mti-n.delta_m" in comparison
-    project.run("dvc", "plots", "diff", "HEAD", "-o", "plots")
+    assert f"{ENTRY}.delta_m" in metrics[COMPARISON]
+    (row,) = experiments(project, "slower")
+    assert float(row[key]) == 3e-5
+    assert float(row[f"{ENTRY}.delta_m"]) == pytest.approx(metrics[COMPARISON][f"{ENTRY}.delta_m"]["new"], abs=1e-4)
+    columns = f"Experiment|{re.escape(key)}|{re.escape(ENTRY)}.(delta_m|metrics.depth.rmse)$"
+    follow(project, "dvc", "exp", "show", "--only-changed", "--drop", ".*", "--keep", columns, "--md")
+    follow(project, "dvc", "plots", "diff", "HEAD", "-o", "plots")
     page = (project.folder / "plots/index.html").read_text()
-    assert "hrnet18-mti-n" in page
+    assert f"history/nyud/{MTI[-1]}" in page
+    assert "history/nyud/hrnet18-mtl" not in page
+    assert "| Ours (w/ FPM) (N) |" in follow(project, "mtinet", "diff")
     project.commit("another learning rate")
+
+
+def test_a_pull_request_gets_the_change_as_a_comment(project: Project, tmp_path: Path) -> None:
+    """The workflow's own shell lines, in a clone, with a `gh` that only notes what it is told."""
+    clone = Project(tmp_path / "clone")
+    project.run("git", "clone", "-q", str(project.folder), str(clone.folder))
+    use_folder(clone, str(project.folder / ".dvc/cache"))  # laid out as a remote is
+    start, head = (project.run("git", "rev-parse", name).strip() for name in ("HEAD~1", "HEAD"))
+    event = {"base.sha": start, "head.sha": head, "number": "7", "head.repo.full_name": "me/mtinet"}
+    values = {f"github.event.pull_request.{key}": value for key, value in event.items()}
+    values |= {"github.token": "token", "secrets.AWS_ACCESS_KEY_ID": "id", "secrets.AWS_SECRET_ACCESS_KEY": "key"}
+    job = Job(clone.folder / ".github/workflows/changes.yml", "changes", clone, values)
+    assert set(job.triggers) == {"pull_request"}
+    steps = ["actions/checkout", "actions/setup-python", "install", "start", "statistics", "compare", "comment"]
+    assert job.names() == steps
+    gh = tmp_path / "bin/gh"
+    gh.parent.mkdir()
+    gh.write_text(f'#!/bin/sh\n[ "$GH_TOKEN" = token ] && echo "$@" > {tmp_path}/said && cp comment.md {tmp_path}\n')
+    gh.chmod(0o755)
+    clone.environment["PATH"] = f"{gh.parent}:{clone.environment['PATH']}"
+    for name in steps[3:]:
+        job.run(name)
+    assert (tmp_path / "said").read_text().split() == [
+        *("pr", "comment", "7", "--edit-last", "--create-if-none", "--body-file", "comment.md")
+    ]
+    comment = (tmp_path / "comment.md").read_text()
+    assert f"| `{'.'.join((*MTI, 'lr'))}` | `0.0001` | `3e-05` |" in comment
+    (row,) = [line for line in comment.splitlines() if line.startswith("| Ours (w/ FPM) (N) | Dep")]
+    assert re.search(r"[+-]\d+\.\d+ \| \[[+-]?\d", row), row  # with its interval, from the statistics that were fetched
+    assert "dvc metrics diff" in comment
+    assert f"{ENTRY}.delta_m" in comment
+    assert job.files["GITHUB_STEP_SUMMARY"].read_text() == comment
+
+
+def test_queued_experiments_run_side_by_side_each_with_its_own_code(project: Project, tmp_path: Path) -> None:
+    """Two workers, each in a copy of what was there when it was queued: parameters and code. Both are tracked live."""
+    store = f"sqlite:///{tmp_path}/live.db"
+    project.environment["MLFLOW_TRACKING_URI"] = store
+    target = "evaluate_nyud_single_task@hrnet18-single-depth-0"
+    key = "experiments.nyud.single_task.hrnet18-single-depth.lr"
+    follow(project, "dvc", "exp", "run", "--queue", "--name", "faster", "-S", f"{key}=3e-4", target)
+    method = project.folder / "src/mtinet/models/single_task.py"
+    code = method.read_text()
+    method.write_text(f"{code}\n# an edit\n")
+    follow(project, "dvc", "exp", "run", "--queue", "--name", "edited", target)
+    method.write_text(code)
+    follow(project, "dvc", "queue", "start", "--jobs", "2")
+    del project.environment["MLFLOW_TRACKING_URI"]
+    assert emptied(project) == 2
+    follow(project, "dvc", "queue", "status")
+    faster, edited = experiments(project, "faster", "edited")
+    assert (faster["State"], edited["State"]) == ("Success", "Success")
+    assert (float(faster[key]), float(edited[key])) == (3e-4, 1e-4)
+    manifests = {name: json.loads(file_at(project, name, DEPTH_MANIFEST)) for name in ("HEAD", "faster", "edited")}
+    assert {name: manifest["config"]["experiment"]["lr"] for name, manifest in manifests.items()} == {
+        "HEAD": 1e-4,
+        "faster": 3e-4,
+        "edited": 1e-4,
+    }
+    assert manifests["faster"]["code_hash"] == manifests["HEAD"]["code_hash"] != manifests["edited"]["code_hash"]
+    assert manifests["edited"]["code"] == manifests["HEAD"]["code"]
+    assert {run.data.params["experiment.lr"]: run.info.status for run in runs_of(store, "scenes-smoke")} == {
+        "0.0003": "FINISHED",
+        "0.0001": "FINISHED",
+    }
+    follow(project, "dvc", "exp", "apply", "faster")
+    assert json.loads((project.folder / DEPTH_MANIFEST).read_text()) == manifests["faster"]
+    project.run("git", "reset", "--hard", "-q")
+    project.run("dvc", "checkout")
 
 
 def test_mlflow_holds_a_run_per_experiment_and_seed(project: Project) -> None:

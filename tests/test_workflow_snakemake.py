@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from remotes import s3_server, use_folder, use_s3
 from workflow import Project, Resumed, interrupted, stages_run
 
 pytestmark = pytest.mark.orchestrator
@@ -61,6 +64,23 @@ def test_stale_results_are_not_committed(
     os.utime(file, ns=times)
 
 
+def test_an_output_that_is_gone_is_named(after_snakemake: Project) -> None:
+    """One that neither tables nor manifests name."""
+    path = after_snakemake.folder / "runs/scenes-smoke/statistics/nyud/hrnet18-mtl/seed0.npz"
+    path.rename(path.with_suffix(".away"))
+    complaint = after_snakemake.run("python", "-m", "pipeline.verify", fails=True)
+    path.with_suffix(".away").rename(path)
+    (line,) = [line for line in complaint.splitlines() if line.startswith("  - ")]
+    assert line == "  - runs/scenes-smoke/statistics/nyud/hrnet18-mtl/seed0.npz is not there"
+    assert "4 runs" in after_snakemake.run("python", "-m", "pipeline.verify")
+
+
+def test_nothing_is_committed_while_a_stage_is_at_work(after_snakemake: Project) -> None:
+    with (after_snakemake.folder / ".cache/locks/snakemake.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)  # as a stage that a hand started has it
+        assert "is at work in" in after_snakemake.run("python", "-m", "pipeline.commit", fails=True)
+
+
 def test_same_bytes_and_then_both_have_nothing_to_do(after_snakemake: Project, resumed: Resumed) -> None:
     after_snakemake.run("python", "-m", "pipeline.commit")
     assert "up to date" in after_snakemake.run("dvc", "status")
@@ -71,6 +91,80 @@ def test_same_bytes_and_then_both_have_nothing_to_do(after_snakemake: Project, r
     assert [path for path in mine if mine[path] != its[path]] == []
 
 
+@pytest.fixture(scope="module")
+def committed(after_snakemake: Project) -> Project:
+    """With Snakemake's results in DVC's cache and in git."""
+    after_snakemake.run("python", "-m", "pipeline.commit")
+    after_snakemake.commit("results")
+    return after_snakemake
+
+
+def clone_of(project: Project, folder: Path) -> Project:
+    """A fresh clone: what git holds and nothing else."""
+    project.run("git", "clone", "-q", str(project.folder), str(folder))
+    return Project(folder)
+
+
+def planned(plan: str) -> set[str]:
+    """The rules that `snakemake -n` would run."""
+    return set(re.findall(r"^(?:local)?rule (\w+):", plan, re.M)) - {"all"}
+
+
+def test_a_clone_adopts_what_a_shared_folder_holds(committed: Project, tmp_path: Path) -> None:
+    """Both tools then have nothing to do, and a page that is gone is rendered without training anything."""
+    use_folder(committed, str(tmp_path / "shared"))
+    committed.run("dvc", "push")
+    clone = clone_of(committed, tmp_path / "clone")
+    assert "expected a remote" in clone.run("python", "-m", "pipeline.adopt", fails=True)
+    use_folder(clone, str(tmp_path / "shared"))
+    assert "4 runs adopted" in clone.run("python", "-m", "pipeline.adopt")
+    assert "up to date" in clone.run("dvc", "status")
+    nothing = clone.run("snakemake", "-n", "--cores", "1")
+    assert "Nothing to be done" in nothing
+    assert "missing provenance" not in nothing
+    assert clone.outputs() == committed.outputs()
+    page = clone.folder / "reports/scenes-smoke/nyud.html"
+    before = page.read_bytes()
+    page.unlink()
+    assert planned(clone.run("snakemake", "-n", "--cores", "1")) == {"report_nyud"}
+    clone.run("snakemake", "--cores", "1")
+    assert page.read_bytes() == before
+    assert clone.run("git", "status", "--porcelain") == ""
+    nothing_stale_is_adopted(clone)
+
+
+def nothing_stale_is_adopted(clone: Project) -> None:
+    """Neither what differs from dvc.lock nor what somebody made dvc.lock say."""
+
+    def change(params: Any) -> None:
+        params["experiments"]["nyud"]["mti_net"]["hrnet18-mti-n"]["lr"] = 3e-4
+
+    clone.change_params(change)
+    complaint = clone.run("python", "-m", "pipeline.adopt", fails=True)
+    assert "stages are not as dvc.lock records them" in complaint
+    assert "train_nyud_mti_net@hrnet18-mti-n-0" in complaint
+    clone.run("dvc", "commit", "--force")
+    assert "up to date" in clone.run("dvc", "status")
+    complaint = clone.run("python", "-m", "pipeline.adopt", fails=True)
+    assert "hrnet18-mti-n/seed0.json: config_hash is" in complaint
+
+
+def test_a_clone_pulls_from_s3_and_renders_the_report(committed: Project, tmp_path: Path) -> None:
+    with s3_server("results") as endpoint:
+        use_s3(committed, "s3://results/mtinet", endpoint)
+        committed.run("dvc", "push")
+        clone = clone_of(committed, tmp_path / "clone")
+        use_s3(clone, "s3://results/mtinet", endpoint)
+        clone.run("dvc", "pull")
+    assert clone.outputs() == committed.outputs()
+    page = clone.folder / "reports/scenes-smoke/nyud.html"
+    before = page.read_bytes()
+    page.unlink()
+    assert stages_run(clone.run("dvc", "repro", "--force", "--single-item", "report_nyud")) == {"report_nyud"}
+    assert page.read_bytes() == before
+    assert "up to date" in clone.run("dvc", "status")
+
+
 def test_a_learning_rate_reruns_its_experiment_alone(after_snakemake: Project) -> None:
     def change(params: Any) -> None:
         params["experiments"]["nyud"]["mti_net"]["hrnet18-mti-n"]["lr"] = 3e-4
@@ -79,8 +173,7 @@ def test_a_learning_rate_reruns_its_experiment_alone(after_snakemake: Project) -
     after_snakemake.change_params(change)
     plan = after_snakemake.run("snakemake", "-n", "--cores", "2")
     (after_snakemake.folder / "params.yaml").write_text(text)
-    planned = set(re.findall(r"^(?:local)?rule (\w+):", plan, re.M))
-    assert planned == {
+    assert planned(plan) == {
         "train_nyud_mti_net",
         "evaluate_nyud_mti_net",
         "compare_nyud_table2a",
@@ -92,7 +185,6 @@ def test_a_learning_rate_reruns_its_experiment_alone(after_snakemake: Project) -
         "figure_nyud_costs",
         "table_nyud_table2a",
         "report_nyud",
-        "all",
     }
 
 

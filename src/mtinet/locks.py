@@ -30,12 +30,22 @@ def writing(output: Path) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         if SNAKEMAKE not in os.environ:
             stack.enter_context(beside_no_snakemake())
-        stream = stack.enter_context(opened(output.as_posix().replace("/", "-")))
+        stream = stack.enter_context(opened(lock_name(output)))
         if not taken(stream, fcntl.LOCK_EX):
             print(f"WAITING: process {holder(stream)} is writing {output}; this one goes on when it ends", flush=True)
             fcntl.flock(stream, fcntl.LOCK_EX)
         sign(stream)
         yield
+
+
+def at_work(output: Path) -> bool:
+    """Whether a process of this folder is making the stage's outputs, named by the first of them."""
+    with opened(lock_name(output)) as stream:
+        return not taken(stream, fcntl.LOCK_SH)
+
+
+def lock_name(output: Path) -> str:
+    return output.as_posix().replace("/", "-")
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
@@ -14,16 +15,21 @@ from typing import Any, Concatenate, ParamSpec
 from filelock import FileLock
 
 TAG = "mtinet.run"  # config hash and seed: how a run is found again
+FOLDER = "mtinet.folder"  # the working folder that a run is trained in
+PARENT = "mlflow.parentRunId"  # MLflow shows a run nested under the one that it names
 
 P = ParamSpec("P")
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 # A server that does not answer must not hold up a training: MLflow would retry for minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 LOCK_TIMEOUT = 60.0  # seconds; a migration takes five
+ATTEMPTS = 3  # where jobs can be in each other's way
+BATCH = 100  # parameters that MLflow takes in one request
 
 
 def warn(error: Exception) -> None:
@@ -69,6 +75,7 @@ def live() -> bool:
 def connect(experiment: str) -> Any:
     """An MLflow client for the store, with the MLflow experiment `experiment` created."""
     import mlflow  # late: costs a second, and only tracking needs it
+    from mlflow.exceptions import MlflowException
 
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
@@ -77,8 +84,38 @@ def connect(experiment: str) -> Any:
     with FileLock(".cache/mlflow.lock", timeout=LOCK_TIMEOUT):
         client = mlflow.MlflowClient(store())
         if client.get_experiment_by_name(experiment) is None:
-            client.create_experiment(experiment)
+            try:
+                client.create_experiment(experiment)
+            except MlflowException:
+                # On a server it may be another folder's process that came first: this lock is our folder's.
+                if client.get_experiment_by_name(experiment) is None:
+                    raise
     return client
+
+
+def folder() -> str:
+    """A name for this working folder, which no other clone has and all nodes that share it agree on."""
+    place = Path(".cache/mlflow.folder")
+    with FileLock(".cache/mlflow.lock", timeout=LOCK_TIMEOUT):
+        if not place.exists():
+            place.write_text(uuid.uuid4().hex, encoding="utf-8")
+        return place.read_text(encoding="utf-8")
+
+
+def fail_abandoned(experiment: str, dataset: str, at_work: Callable[[str], bool]) -> None:
+    """Mark FAILED what this folder's runs of a dataset that no process works at any more left RUNNING: killed ones.
+
+    at_work: whether the run of a name is being trained in this folder. A run that goes on later is RUNNING again.
+    A failure is a warning.
+    """
+    try:
+        client = connect(experiment)
+        mine = f"tags.`{FOLDER}` = '{folder()}' AND tags.dataset = '{dataset}' AND attributes.status = 'RUNNING'"
+        for run in client.search_runs([client.get_experiment_by_name(experiment).experiment_id], mine):
+            if not at_work(run.info.run_name):
+                client.set_terminated(run.info.run_id, "FAILED")
+    except Exception as error:
+        warn(error)
 
 
 def initialise(experiment: str) -> None:
@@ -106,17 +143,23 @@ class Tracker:
     @never_fatal
     def start(self, params: Mapping[str, Any], tags: Mapping[str, str]) -> None:
         """Find or create the run; parameters are immutable in MLflow, so they are logged once."""
+        from mlflow.entities import Param
+
         self.client = connect(self.experiment)
         experiment_id = self.client.get_experiment_by_name(self.experiment).experiment_id
         found = self.client.search_runs([experiment_id], filter_string=f"tags.`{TAG}` = '{self.key}'", max_results=1)
         if found:
-            self.run_id = found[0].info.run_id
-            self.client.update_run(self.run_id, status="RUNNING")
-            return
-        run = self.client.create_run(experiment_id, run_name=self.name, tags={TAG: self.key, **tags})
+            run = found[0]
+            self.client.update_run(run.info.run_id, status="RUNNING")
+            self.client.set_tag(run.info.run_id, FOLDER, folder())
+        else:
+            described = {TAG: self.key, FOLDER: folder(), **tags}
+            run = self.client.create_run(experiment_id, run_name=self.name, tags=described)
         self.run_id = run.info.run_id
-        for name, value in params.items():
-            self.client.log_param(self.run_id, name, value)
+        # Those that are not there: a process may have died between creating the run and this.
+        new = [Param(name, str(value)) for name, value in params.items() if name not in run.data.params]
+        for start in range(0, len(new), BATCH):
+            self.client.log_batch(self.run_id, params=new[start : start + BATCH])
 
     @never_fatal
     def log(self, values: Mapping[str, float], step: int) -> None:
@@ -141,10 +184,18 @@ class Tracker:
     def dataset(self, name: str, digest: str, context: str) -> None:
         """Say which data the run used, without loading it."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
+        from mlflow.exceptions import MlflowException
 
         data = Dataset(name=name, digest=digest[:36], source_type="local", source=name)
         tag = InputTag(key="mlflow.data.context", value=context)
-        self.client.log_inputs(self.run_id, [DatasetInput(data, [tag])])
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                self.client.log_inputs(self.run_id, [DatasetInput(data, [tag])])
+                return
+            except MlflowException:
+                # Jobs that name the same data at the same moment: MLflow lets all but one fail, once.
+                if not left:
+                    raise
 
     @never_fatal
     def tag(self, tags: Mapping[str, str]) -> None:
