@@ -13,6 +13,8 @@ from typing import Any, Concatenate, ParamSpec
 
 from filelock import FileLock
 
+from mtinet import interruption
+
 TAG = "mtinet.run"  # config hash and seed: how a run is found again
 
 P = ParamSpec("P")
@@ -45,7 +47,8 @@ def never_fatal(
         if self.failed or not self.active:
             return
         try:
-            method(self, *args, **kwargs)
+            with interruption.cut_short():
+                method(self, *args, **kwargs)
         except Exception as error:
             self.failed = True
             warn(error)
