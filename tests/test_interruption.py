@@ -122,9 +122,33 @@ def test_at_random_moments_of_a_whole_run(folder: Path, tmp_path: Path) -> None:
     for place in (paths.metrics, paths.statistics, paths.examples):
         path = place(STUDY, "nyud", EXPERIMENT, 0)
         assert (folder / path).read_bytes() == (whole / path).read_bytes(), path
+    killed_between_outputs(folder)
+    assert (folder / paths.metrics(STUDY, "nyud", EXPERIMENT, 0)).read_text() == "earlier"
+    process = start(folder, "evaluate")
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    for place in (paths.metrics, paths.statistics, paths.examples):
+        path = place(STUDY, "nyud", EXPERIMENT, 0)
+        assert (folder / path).read_bytes() == (whole / path).read_bytes(), path
     assert left >= TRIES
     assert not list(folder.rglob(".part-*"))
     record("SIGTERM or SIGUSR1 at a random moment of training or evaluation", tried=2 * TRIES, lost=0)
+
+
+def killed_between_outputs(folder: Path) -> None:
+    """Evaluate over earlier results of other content, killed (SIGKILL) when two of the three outputs are published."""
+    for place in (paths.metrics, paths.statistics, paths.examples):
+        (folder / place(STUDY, "nyud", EXPERIMENT, 0)).write_text("earlier")
+    code = (
+        "import os, runpy, sys\nfrom mtinet import files\nsys.argv = sys.argv[1:]\n"
+        "files.write_json = lambda *given: os.kill(os.getpid(), 9)\nrunpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    command = [str(ROOT / "stages/evaluate.py"), "--dataset", "nyud", "--experiment", EXPERIMENT, "--seed", "0"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code, *command], cwd=folder, env=environment, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert (folder / paths.examples(STUDY, "nyud", EXPERIMENT, 0)).read_bytes() != b"earlier"
+    record("Kill between two outputs of one stage", tried=1, lost=0)
 
 
 def test_no_further_step_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
