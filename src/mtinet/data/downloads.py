@@ -88,10 +88,9 @@ def offered(archive: Archive, dataset: str) -> None:
     failures = []
     for url in sources(archive):
         try:
-            with failing_alike(), requests.Session() as session:
-                # GET, closed before the content: some hosts refuse HEAD.
-                get(session, url, {}).close()
-            return
+            # GET, closed before the content: some hosts refuse HEAD.
+            with failing_alike(), requests.Session() as session, closing(get(session, url, {})):
+                return
         except requests.RequestException as error:
             failures.append(f"{url.partition('?')[0]}: {unpacking.one_line(error)}")
     raise failed(failures, dataset)
@@ -208,7 +207,7 @@ def receive(session: requests.Session, url: str, part: Part, most: int, dataset:
     ask = {} if wanted is None else {"Range": f"bytes={wanted}-"}
     if size and said.get("validator"):
         ask["If-Range"] = said["validator"]
-    with get(session, url, ask) as response:
+    with closing(get(session, url, ask)) as response:
         start, total = extent(response, wanted, part)
         now = {"validator": validator(response), "total": total}
         if start is not None and any(said.get(key) not in (None, now[key]) for key in now):
@@ -329,11 +328,11 @@ def get(session: requests.Session, url: str, ask: dict[str, str]) -> requests.Re
 def page(response: requests.Response) -> str:
     """The beginning of a page, as much as is needed of it."""
     content = b""
-    for block in blocks(response):
-        content += block
-        if len(content) > pages.LONGEST:
-            break
-    response.close()
+    with closing(response):
+        for block in blocks(response):
+            content += block
+            if len(content) > pages.LONGEST:
+                break
     return content[: pages.LONGEST].decode(errors="replace")
 
 
@@ -347,6 +346,16 @@ def answer(
     if response.status_code != 416:  # a range beyond the end: the file is another one now
         response.raise_for_status()
     return response
+
+
+@contextlib.contextmanager
+def closing(response: requests.Response) -> Iterator[requests.Response]:
+    """Close the answer at the end; one whose next chunk is still being waited for closes later, or never."""
+    try:
+        yield response
+    finally:
+        with contextlib.suppress(requests.ConnectionError):
+            within(TIMEOUT, response.close)
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
