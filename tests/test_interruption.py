@@ -173,10 +173,11 @@ def test_no_further_step_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 # What stands in the way ---------------------------------------------------------------------------------------
 
 
-def run(code: str, *arguments: str, signals: int = 1) -> tuple[subprocess.Popen[str], float, str, str]:
-    """Run code that says when it is ready, then send it SIGTERM so often."""
+def run(code: str, signals: int = 1) -> tuple[subprocess.Popen[str], float, str, str]:
+    """Run code as if it stood in a stage's script; it says when it is ready, then SIGTERM is sent so often."""
+    begin = f"import sys\nsys.argv = ['{ROOT}/stages/train.py']\nimport mtinet\nsys.argv = ['-c']\n"
     process = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        [sys.executable, "-c", begin + code], env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
@@ -239,10 +240,10 @@ def test_further_signals_do_not_disturb_the_way_out() -> None:
 def test_a_result_that_is_published_stays_so() -> None:
     """In the second in which the interpreter unloads its libraries a signal is too late, and changes no status."""
     code = (
-        "import sys, time\nsys.argv = [sys.argv[1]]\nfrom mtinet import stage\n"
+        "import time\nfrom mtinet import stage\n"
         "with stage.reporting_errors():\n    pass\nprint('ready', flush=True)\ntime.sleep(0.5)\nprint('ended')"
     )
-    process, _, output, errors = run(code, str(ROOT / "stages/train.py"))
+    process, _, output, errors = run(code)
     assert (process.returncode, output, errors) == (0, "ended\n", "")
 
 

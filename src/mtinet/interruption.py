@@ -46,10 +46,10 @@ def noted() -> Iterator[Note]:
 def raised() -> Iterator[None]:
     """Raise Interrupted where a signal arrives while the body runs: temporary files are removed on the way out.
 
-    Whatever the body waits for then, as for the calls that a pool has taken, or makes of the exception: the process
-    ends after GRACE seconds, as if it were killed.
+    Whatever the body waits for then, as for the calls that a pool has taken, or makes of the exception: a stage's
+    process ends after GRACE seconds, as if it were killed. Others may be waiting for stages.
     """
-    ends: list[threading.Timer] = []
+    alone, ends = in_stage(), list[threading.Timer]()
 
     def leave(number: int, frame: FrameType | None) -> None:
         if ends:  # it is leaving: another signal would only disturb that
@@ -57,7 +57,8 @@ def raised() -> Iterator[None]:
         said = f"{signal.Signals(number).name} arrived; {ANEW}"
         ends.append(threading.Timer(GRACE, cut_off, [said]))
         ends[0].daemon = True
-        ends[0].start()
+        if alone:
+            ends[0].start()
         raise Interrupted(said)
 
     try:
