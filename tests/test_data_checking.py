@@ -129,7 +129,7 @@ def test_a_fault_is_named_with_its_file(name: str, tmp_path: Path) -> None:
     assert line.startswith(f"{file}: ")
     assert expected in line
     assert "\n" not in line
-    record(f"bad values: {name}", 1, 0)
+    record("bad values (of each kind one)", 1, 0)
 
 
 @pytest.mark.parametrize("dataset", WRITERS)
@@ -152,6 +152,21 @@ def test_all_faults_come_at_once(dataset: str, tmp_path: Path) -> None:
         named = {line.partition(": ")[0] for line in found}
         assert named == set(expected)
         assert checking.faults(root, dataset, workers=3) == found
+
+
+@pytest.mark.parametrize("dataset", WRITERS)
+def test_one_fault_of_every_kind_at_once(dataset: str, tmp_path: Path) -> None:
+    """Each in an image of its own, those of the images themselves too."""
+    kinds = [fault for fault in FAULTS.values() if fault[0] == dataset]
+    WRITERS[dataset](tmp_path, train=len(kinds), val=2)
+    expected = {}
+    for image, (_, where, spoil, says) in zip(ids_of(dataset, tmp_path)[2:], kinds, strict=True):
+        spoil(tmp_path / where.format(image))
+        expected[where.format(image)] = says
+    found = {name: line for line in checking.faults(tmp_path, dataset) for name in [line.partition(": ")[0]]}
+    assert found.keys() == expected.keys()
+    assert all(says in found[name] for name, says in expected.items())
+    record("bad values in a whole data set at once", len(kinds), 0)
 
 
 def test_faults_of_lists(tmp_path: Path) -> None:

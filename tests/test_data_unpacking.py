@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import gzip
 import io
 import os
 import random
+import resource
 import shutil
 import tarfile
 import zipfile
@@ -21,7 +23,7 @@ from faults import record
 from PIL import Image
 
 from mtinet.config import Archive, Limits
-from mtinet.data import archives, nyud, pascal, unpacking
+from mtinet.data import archives, checking, nyud, pascal, unpacking
 from mtinet.errors import UserError
 
 
@@ -141,6 +143,138 @@ def test_bombs(tmp_path: Path) -> None:
     message = refused(tmp_path / "large.zip", tmp_path / "work", limits=Limits(gigabytes=1e-4))
     assert "1000000 bytes are more than the limits, 500000 files or 0.0001 gigabytes" in message
     record("archives beyond the declared limits", 4, 0)
+
+
+def sparse_map(version: str, archived: bytes = b"") -> bytes:
+    """A sparse file in the POSIX format, its map in a header or, in version 1.0, before the content."""
+    maps = {"1.0": {}, "0.1": {"GNU.sparse.map": ",".join(["1"] * 100_000), "GNU.sparse.size": "5"}}
+    info = entry("GNUSparseFile.0/f", size=len(archived))
+    info.pax_headers = {"GNU.sparse.name": "f", "GNU.sparse.realsize": "10", **maps[version]}
+    info.pax_headers |= dict(zip(("GNU.sparse.major", "GNU.sparse.minor"), version.split("."), strict=True))
+    return info.tobuf(tarfile.PAX_FORMAT) + archived
+
+
+def old_sparse() -> bytes:
+    """One in GNU's own format, with more headers behind that never end."""
+    header = bytearray(entry("f", type=tarfile.GNUTYPE_SPARSE).tobuf(tarfile.GNU_FORMAT))
+    header[482] = 1
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header) + (b"00000000001\0" * 42 + b"\1").ljust(512, b"\0") * 1000
+
+
+def test_sparse_files_whose_maps_would_fill_the_memory(tmp_path: Path) -> None:
+    """The map of 1.0 announces 9e11 regions and goes on as long as the archive: the memory's end, not the disk's."""
+    endless = sparse_map("1.0", b"900000000000\n" + b"1\n" * 10_000_000)
+    for number, content in enumerate((endless, sparse_map("0.1"), old_sparse())):
+        path = tmp_path / f"{number}.tgz"
+        with gzip.open(path, "wb", compresslevel=1) as stream:
+            stream.write(content)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert "is a sparse file, expected plain ones" in refused(path, tmp_path / "work")
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB; as numbers it would be 400 MB
+    record("archives beyond the declared limits", 3, 0)
+
+
+@pytest.mark.parametrize("kind", [b"x", b"g", b"L", b"K"])
+def test_headers_of_headers_without_end(tmp_path: Path, kind: bytes) -> None:
+    content = b"11 path=ab\n" if kind in b"xg" else b"abc\0"
+    with gzip.open(tmp_path / "chain.tgz", "wb") as stream:
+        header = entry("h", type=kind, size=len(content)).tobuf(tarfile.USTAR_FORMAT)
+        stream.write((header + content.ljust(512, b"\0")) * 5000)
+    refused(tmp_path / "chain.tgz", tmp_path / "work")
+    record("archives with headers that contradict or never end", 1, 0)
+
+
+@pytest.mark.parametrize("header", [{"mtime": "1e400"}, {"size": "-5"}, {"size": "9" * 50}, {"path": "../../escaped"}])
+def test_headers_that_say_what_cannot_be(tmp_path: Path, tree: Path, header: dict[str, str]) -> None:
+    path = tmp_path / "odd.tgz"
+    with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        archive.add(tree, "NYUD_MT")
+        archive.addfile(entry("NYUD_MT/f", size=3, pax_headers=header), io.BytesIO(b"abc"))
+    with pytest.raises(UserError) as caught:
+        archives.fetch(source(path), tmp_path / "work", "nyud")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "escaped").exists()
+    record("archives with headers that contradict or never end", 1, 0)
+
+
+def test_names_that_would_act_on_the_terminal(tmp_path: Path) -> None:
+    """Escape sequences, a right-to-left override, a second line that looks like another message."""
+    for number, name in enumerate(("../\x1b[2Jx", "../\u202egpj.x", "../x\nERROR: all is well", "../\udcff")):
+        path = tmp_path / f"{number}.tgz"
+        with tarfile.open(path, "w:gz") as archive:
+            archive.addfile(entry(name))
+        message = refused(path, tmp_path / "work")
+        assert "outside the folder" in message
+        assert message.isprintable()
+
+
+def test_zips_that_lie(tmp_path: Path) -> None:
+    """A size that is not the content's, one content under many names, a file that is a folder too.
+
+    What only the content shows is found while it is unpacked; nothing of it stays.
+    """
+
+    def unpacked(path: Path, expected: str, **fields: object) -> None:
+        with pytest.raises(UserError, match=expected) as caught:
+            archives.fetch(source(path, **fields), tmp_path / "work", "nyud")
+        assert "\n" not in str(caught.value)
+        assert not list((tmp_path / "work").glob("*"))
+
+    lie, overlap, both = tmp_path / "lie.zip", tmp_path / "overlap.zip", tmp_path / "both.zip"
+    with zipfile.ZipFile(lie, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("images/0001.jpg", b"\0" * 10**7)
+    lie.write_bytes(lie.read_bytes().replace((10**7).to_bytes(4, "little"), (10).to_bytes(4, "little")))
+    unpacked(lie, "Bad CRC-32")
+    with zipfile.ZipFile(overlap, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("f", b"\0" * 10**6)
+        for number in range(50):
+            again = copy.copy(archive.infolist()[0])
+            again.filename = f"g{number}"
+            archive.filelist.append(again)
+    unpacked(overlap, "cannot be unpacked")
+    unpacked(overlap, "more than the limits", limits=Limits(gigabytes=0.02))
+    with zipfile.ZipFile(both, "w") as archive:
+        archive.writestr("a", b"x")
+        archive.writestr("a/b", b"y")
+    unpacked(both, "cannot be unpacked")
+    record("archives with headers that contradict or never end", 3, 0)
+
+
+def test_links_in_zips_become_files(tmp_path: Path, tree: Path) -> None:
+    path = Path(shutil.make_archive(str(tmp_path / "a"), "zip", tree))
+    with zipfile.ZipFile(path, "a") as archive:
+        link = zipfile.ZipInfo("images/9999.jpg")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+    archives.fetch(source(path), tmp_path / "work", "nyud")
+    made = tmp_path / "work" / "images" / "9999.jpg"
+    assert not made.is_symlink()
+    assert made.read_text() == "/etc/passwd"
+
+
+@pytest.mark.parametrize("place", ["images", "NYUD_MT/images"])
+def test_a_folder_that_is_a_link(tmp_path: Path, tree: Path, place: str) -> None:
+    (tree / "images").rename(tree / "photographs")
+    path = tmp_path / "a.tgz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(tree, str(Path(place).parent))
+        archive.addfile(link(place, "photographs"))
+    with pytest.raises(UserError, match="images is a link, expected a folder"):
+        archives.fetch(source(path), tmp_path / "work", "nyud")
+
+
+def test_links_in_a_circle_are_files_that_cannot_be_read(tmp_path: Path, tree: Path) -> None:
+    (tree / "images" / "0001.jpg").unlink()
+    path = tmp_path / "a.tgz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(tree, ".")
+        archive.addfile(link("images/0001.jpg", "x.jpg"))
+        archive.addfile(link("images/x.jpg", "0001.jpg"))
+    archives.fetch(source(path), tmp_path / "work", "nyud")
+    (line,) = checking.faults(tmp_path / "work", "nyud")
+    assert line.startswith("images/0001.jpg: ")
 
 
 @pytest.mark.parametrize("kind", ["gztar", "zip", "tar"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import resource
 import shutil
@@ -13,14 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from archive_layout import write_layout
 from faults import record
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from small_project import ROOT, contents, results, write_project
 
 from mtinet import files, stage
 from mtinet.errors import UserError
+from mtinet.training import checkpoints, provenance
 
 EXPERIMENT = "hrnet18-single-depth"
 STAGES = sorted((ROOT / "stages").glob("*.py"))
@@ -70,6 +74,44 @@ def test_a_full_disk_is_one_line_and_loses_nothing(small_disk: Path, write: Call
     assert kept.read_bytes() == b"earlier"
     assert [path.name for path in small_disk.iterdir()] == ["result.npy"]
     record("Disk full while an output was written", tried=1, lost=0)
+
+
+SMALL: dict[str, Callable[[Path], None]] = {
+    "metrics": lambda path: files.write_json(path, {"mIoU": list(range(2000))}),
+    "report": lambda path: files.write_text(path, "<p>" * 5000),
+    "weights": lambda path: checkpoints.publish_weights(path, torch.nn.Linear(100, 100)),
+    "history": lambda path: provenance.write_history(path, [{"epoch": n, "steps": n, "lr": 0.1} for n in range(1000)]),
+    "figure": lambda path: canvas_to(path),
+}
+
+
+def canvas_to(path: Path) -> None:
+    with files.replacing(path) as temporary:
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(temporary, "PNG")
+
+
+@pytest.mark.parametrize("write", SMALL.values(), ids=SMALL.keys())
+def test_not_even_a_small_file_finds_room(small_disk: Path, write: Callable[[Path], None]) -> None:
+    """The disk was filled by somebody else to its last page."""
+    (small_disk / "earlier").write_bytes(b"earlier")
+    with contextlib.suppress(OSError), (small_disk / "others").open("wb", buffering=0) as stream:
+        while True:
+            stream.write(bytes(4096))
+    with pytest.raises(UserError, match=rf"^no room to write {small_disk}/earlier .*unchanged$"):
+        write(small_disk / "earlier")
+    assert (small_disk / "earlier").read_bytes() == b"earlier"
+    assert {path.name for path in small_disk.iterdir()} == {"earlier", "others"}
+    record("Disk full while an output was written", tried=1, lost=0)
+
+
+def test_a_checkpoint_that_finds_no_room_leaves_the_last_one(small_disk: Path) -> None:
+    kept = checkpoints.Checkpoints(small_disk / "kept")
+    kept.save(1, {"step": 1})
+    with pytest.raises(UserError, match="no room to write"):
+        kept.save(2, {"numbers": torch.zeros(1 << 20)})
+    assert kept.load() == {"step": 1}
+    assert len(list((small_disk / "kept").iterdir())) == 1
+    record("Disk full while a checkpoint was written", tried=1, lost=0)
 
 
 def test_a_split_that_finds_no_room_is_one_line_and_no_kill(small_disk: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import json
 import os
 import random
@@ -10,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +22,11 @@ import torch
 from faults import record
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_project import ROOT, STUDY, contents, results, write_params, write_project
+from small_project import ROOT, STUDY, TASKS, contents, results, write_params, write_project
 from synthetic import SyntheticSplit
 
 from mtinet import config, interruption, paths
+from mtinet.data import nyud, packing
 from mtinet.errors import UserError
 from mtinet.training import checkpoints, loop
 from mtinet.training.checkpoints import EVERY, Checkpoints
@@ -47,9 +51,9 @@ def killed(folder: Path, kills: int, seed: int = 0, every: str = "0.2") -> dict[
     return found
 
 
-def start(folder: Path, **changes: str) -> subprocess.Popen[str]:
-    """The stage as the orchestrators call it."""
-    command = [sys.executable, str(ROOT / "stages/train.py"), "--dataset", "nyud", "--experiment", EXPERIMENT]
+def start(folder: Path, stage: str = "train", **changes: str) -> subprocess.Popen[str]:
+    """A stage as the orchestrators call it."""
+    command = [sys.executable, str(ROOT / f"stages/{stage}.py"), "--dataset", "nyud", "--experiment", EXPERIMENT]
     return subprocess.Popen(
         [*command, "--seed", "0"],
         cwd=folder,
@@ -68,16 +72,41 @@ def unfinished(folder: Path) -> list[Path]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Parameters and data; tests copy it."""
-    return write_project(tmp_path_factory.mktemp("project") / "made", IMAGES, epochs=EPOCHS)
+    folder = write_project(tmp_path_factory.mktemp("project") / "made", IMAGES, epochs=EPOCHS)
+    packed = folder / paths.packed(STUDY, "nyud", "val")
+    packing.pack(folder / "raw", None, nyud.split_ids(folder / "raw", "val"), TASKS, packed, workers=1)
+    return folder
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A run that nothing interrupts: the bytes of its results, and the seconds of its longest step."""
+
+    trained: dict[str, bytes]
+    evaluated: dict[str, bytes]
+    step: float
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(project: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def uninterrupted(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
     folder = tmp_path_factory.mktemp("whole") / "run"
     shutil.copytree(project, folder)
     process = start(folder)
-    assert process.wait(120) == 0, process.communicate()[1]
-    return contents(folder, EXPERIMENT)
+    assert process.stdout is not None
+    moments = [time.monotonic() for line in process.stdout if "epoch" in line]
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    epochs = [after - before for before, after in itertools.pairwise(moments)]
+    return Whole(contents(folder, EXPERIMENT), evaluated(folder), max(epochs) / (IMAGES // 4))
+
+
+def evaluated(folder: Path) -> dict[str, bytes]:
+    """Score the run; the bytes of what is found."""
+    process = start(folder, "evaluate")
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    made = (paths.metrics, paths.statistics, paths.examples)
+    return {place.__name__: (folder / place(STUDY, "nyud", EXPERIMENT, 0)).read_bytes() for place in made}
 
 
 @pytest.fixture
@@ -86,11 +115,12 @@ def folder(project: Path, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def test_twenty_kills_at_random_moments_change_no_byte(folder: Path, uninterrupted: dict[str, bytes]) -> None:
+def test_twenty_kills_at_random_moments_change_no_byte(folder: Path, uninterrupted: Whole) -> None:
     found = killed(folder, 20)
     assert len(found["killed_at"]) == 20
     assert len(set(found["killed_at"])) >= 4, found  # in many places, not always in the same
-    assert contents(folder, EXPERIMENT) == uninterrupted
+    assert contents(folder, EXPERIMENT) == uninterrupted.trained
+    assert evaluated(folder) == uninterrupted.evaluated
     assert not list(folder.rglob(".part-*"))
     assert not unfinished(folder)
     record("Training killed (SIGKILL) at a random moment and started again", tried=20, lost=0)
@@ -118,11 +148,11 @@ def tear(path: Path, place: float, how: str = "flip") -> None:
     path.write_bytes(content[:index] if how == "cut" else content)
 
 
-def test_told_to_leave_twice_and_one_checkpoint_torn(folder: Path, uninterrupted: dict[str, bytes]) -> None:
+def test_told_to_leave_twice_and_one_checkpoint_torn(folder: Path, uninterrupted: Whole) -> None:
     """SIGTERM, then SIGUSR1, then a bit of the newest checkpoint flips: back to the one before, and the same end."""
     for after, number in enumerate((signal.SIGTERM, signal.SIGUSR1), start=1):
         seconds, errors = told_to_leave(folder, number, after)
-        assert seconds < 5 + 5, errors  # a step takes a tenth of a second, beside busy neighbours a few
+        assert seconds < uninterrupted.step + 5, errors
         assert len(errors.splitlines()) == 1
         assert errors.startswith(f"INTERRUPTED: nyud {EXPERIMENT} seed 0: {number.name} arrived, left after step")
         assert len(unfinished(folder)) == after
@@ -134,7 +164,7 @@ def test_told_to_leave_twice_and_one_checkpoint_torn(folder: Path, uninterrupted
     assert newer.name in errors
     assert "is torn" in errors
     assert older.name not in errors
-    assert contents(folder, EXPERIMENT) == uninterrupted
+    assert contents(folder, EXPERIMENT) == uninterrupted.trained
     assert not unfinished(folder)
     record("SIGTERM or SIGUSR1 during training", tried=2, lost=0)
     record("Newest checkpoint torn, training started again", tried=1, lost=0)
@@ -174,6 +204,48 @@ def test_a_checkpoint_torn_anywhere_is_noticed_and_the_one_before_used(
     assert found["step"] == 5
     assert not newest.exists()
     record("Checkpoint with a bit flipped or its end cut off", tried=1, lost=0)
+
+
+def test_a_checkpoint_torn_in_any_byte_is_noticed(tmp_path: Path) -> None:
+    """Every byte in turn, headers included; and cut off at every one of them."""
+    kept = Checkpoints(tmp_path)
+    kept.save(5, {"step": 5})
+    kept.save(9, {"step": 9})
+    newest = kept.found()[0]
+    whole = newest.read_bytes()
+    tried = 0
+    for place in range(len(whole)):
+        for content in (whole[:place] + bytes([whole[place] ^ (1 << place % 8)]) + whole[place + 1 :], whole[:place]):
+            newest.write_bytes(content)
+            assert kept.load() == {"step": 5}
+            assert not newest.exists()
+            tried += 1
+    record("Checkpoint with a bit flipped or its end cut off", tried=tried, lost=0)
+
+
+def test_a_checkpoint_that_the_disk_does_not_give_back_is_torn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Checkpoints(tmp_path)
+    kept.save(5, {"step": 5})
+    kept.save(9, {"step": 9})
+    newest, original = kept.found()[0], Path.read_bytes
+
+    def failing(self: Path) -> bytes:
+        if self == newest:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return original(self)
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    assert kept.load() == {"step": 5}
+
+
+def test_what_kills_left_of_checkpoints_goes(tmp_path: Path) -> None:
+    """Else twenty kills while a large one is written would leave twenty large files."""
+    kept = Checkpoints(tmp_path)
+    kept.save(5, {"step": 5})
+    for number in (1, 22, 333):
+        (tmp_path / f".part-{number}-000000009-abc.pt").write_bytes(b"half")
+    assert kept.load() == {"step": 5}
+    assert [path.name.partition("-")[0] for path in tmp_path.iterdir()] == ["000000005"]
 
 
 def test_the_last_two_are_kept_and_nothing_is_made_of_nothing(tmp_path: Path) -> None:

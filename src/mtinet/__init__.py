@@ -4,6 +4,11 @@ import os
 import sys
 from pathlib import Path
 
+from mtinet import interruption
+
+# The first that a stage imports: a scheduler's signal may come during the seconds of the other imports.
+interruption.begin()
+
 # libgomp spins while it waits, which makes training tens of times slower beside a busy neighbour. The
 # variable is read when torch is imported, so it is set here, before any module of this package can do so.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")

@@ -67,10 +67,21 @@ def no_room_for(path: Path | str, error: BaseException) -> str:
 
 
 def flush(path: Path) -> None:
-    """Have the system write a file, or all files below a folder, to the disk."""
-    for file in (entry for entry in (path.rglob("*") if path.is_dir() else [path]) if entry.is_file()):
-        with file.open("rb") as stream:
-            os.fsync(stream.fileno())
+    """Have the system write a file, or a folder with all in it, to the disk."""
+    for entry in [path, *(path.rglob("*") if path.is_dir() else [])]:
+        if entry.is_dir():
+            flush_names(entry)
+        elif entry.is_file():
+            with entry.open("rb") as stream:
+                os.fsync(stream.fileno())
+
+
+def flush_names(folder: Path) -> None:
+    """Have the system write what stands in a folder, by name; not every file system does so."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    with contextlib.suppress(OSError):
+        os.fsync(descriptor)
+    os.close(descriptor)
 
 
 def publish(source: Path, target: Path) -> None:
@@ -83,10 +94,7 @@ def publish(source: Path, target: Path) -> None:
         remove(old)
     else:
         source.replace(target)
-    descriptor = os.open(target.parent, os.O_RDONLY)
-    with contextlib.suppress(OSError):  # not every file system flushes folders
-        os.fsync(descriptor)
-    os.close(descriptor)
+    flush_names(target.parent)
 
 
 def recover(path: Path) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from mtinet.errors import Interrupted
 
@@ -15,6 +19,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 # EX_TEMPFAIL, "try again later": neither a failure (1) nor a death by signal (128 + n), so that a scheduler can be
 # told to requeue exactly this (RequeueExit=75 in slurm.conf, a batch script's test of $?).
 REQUEUE = os.EX_TEMPFAIL
+GRACE = 3.0  # seconds in which a process that was told to leave may clean up
+ANEW = "the same command begins this stage anew"
+STAGES = Path(__file__).resolve().parents[2] / "stages"
 
 
 class Note:
@@ -37,13 +44,49 @@ def noted() -> Iterator[Note]:
 
 @contextlib.contextmanager
 def raised() -> Iterator[None]:
-    """Raise Interrupted where a signal arrives while the body runs: temporary files are removed on the way out."""
+    """Raise Interrupted where a signal arrives while the body runs: temporary files are removed on the way out.
+
+    Whatever the body waits for then, as for the calls that a pool has taken, or makes of the exception: a stage's
+    process ends after GRACE seconds, as if it were killed. Others may be waiting for stages.
+    """
+    alone, ends = in_stage(), list[threading.Timer]()
 
     def leave(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(f"{signal.Signals(number).name} arrived; the same command begins this stage anew")
+        if ends:  # it is leaving: another signal would only disturb that
+            return
+        said = f"{signal.Signals(number).name} arrived; {ANEW}"
+        ends.append(threading.Timer(GRACE, cut_off, [said]))
+        ends[0].daemon = True
+        if alone:
+            ends[0].start()
+        raise Interrupted(said)
 
-    with handled(leave):
-        yield
+    try:
+        with handled(leave):
+            yield
+    finally:
+        for end in ends:
+            end.cancel()
+
+
+@contextlib.contextmanager
+def cut_short() -> Iterator[None]:
+    """End the body where a signal arrives, and hand that to the handler outside: for what may wait, as for a server."""
+    arrived: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        arrived.append(number)
+        raise Interrupted(f"{signal.Signals(number).name} arrived")
+
+    try:
+        with handled(end):
+            yield
+    except Interrupted:
+        if not arrived:
+            raise
+    finally:
+        if arrived:
+            signal.raise_signal(arrived[0])
 
 
 @contextlib.contextmanager
@@ -58,3 +101,45 @@ def handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     finally:
         for number, earlier in before.items():
             signal.signal(number, earlier)
+
+
+# Before and after a stage's work ----------------------------------------------------------------------------
+
+
+def begin() -> None:
+    """In a stage's process, called before the imports, which take seconds: until it is at work it may end anywhere."""
+    script = Path(sys.argv[0] if sys.argv else "").resolve()
+    if script.parent == STAGES and multiprocessing.parent_process() is None:
+        for number in SIGNALS:
+            signal.signal(number, end_at_once)
+
+
+def in_stage() -> bool:
+    """Whether `begin` found this process to be a stage's and none of its work is going on."""
+    return all(signal.getsignal(number) is end_at_once for number in SIGNALS)
+
+
+def end() -> None:
+    """In a stage's process whose results are published: a signal no longer has them made once more."""
+    if in_stage():
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def leave() -> NoReturn:
+    """End with the status of an interruption; a stage without unloading its libraries, which takes a second."""
+    if in_stage():
+        sys.stdout.flush()
+        os._exit(REQUEUE)
+    sys.exit(REQUEUE)
+
+
+def end_at_once(number: int, frame: FrameType | None) -> None:
+    """Leave before there is anything to keep."""
+    cut_off(f"{signal.Signals(number).name} arrived; {ANEW}")
+
+
+def cut_off(said: str) -> None:
+    """End this process with the status of an interruption, wherever it is."""
+    os.write(2, f"INTERRUPTED: {said}\n".encode())
+    os._exit(REQUEUE)

@@ -12,9 +12,20 @@ from pydantic import BaseModel, JsonValue
 
 from mtinet import files
 
+MOST_VALUES = 100_000  # in a file, those behind an alias counted wherever it stands
+
 
 class UniqueKeys(files.Yaml12Numbers):
-    """YAML whose mappings have every key once; PyYAML would silently take the last."""
+    """YAML whose mappings have every key once; PyYAML would silently take the last.
+
+    ValueError too for a few lines of aliases of aliases that stand for more values than any computer holds.
+    """
+
+    def get_single_node(self) -> Any:
+        node = super().get_single_node()
+        if node is not None and values_below(node, {}) > MOST_VALUES:
+            raise ValueError(f"its aliases stand for more than {MOST_VALUES} values, expected a file of parameters")
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: dict[Any, int] = {}
@@ -28,6 +39,16 @@ class UniqueKeys(files.Yaml12Numbers):
                 raise ValueError(f"the key '{key.value}' stands in lines {seen[name]} and {line}, expected it once")
             seen[name] = line
         return super().construct_mapping(node, deep)
+
+
+def values_below(node: yaml.Node, counted: dict[int, int]) -> int:
+    """How many values a node stands for; one that holds itself counts once, and is refused when it is made."""
+    if id(node) not in counted:
+        counted[id(node)] = 1
+        inner = node.value if isinstance(node, yaml.SequenceNode) else []
+        inner = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else inner
+        counted[id(node)] += sum(values_below(part, counted) for part in inner)
+    return counted[id(node)]
 
 
 def known(where: str, name: str, options: Any, what: str = "") -> None:

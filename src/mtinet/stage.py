@@ -37,12 +37,13 @@ def reporting_errors() -> Iterator[None]:
     try:
         with interruption.raised():
             yield
+        interruption.end()
     except UserError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         sys.exit(1)
     except Interrupted as told:
         print(f"INTERRUPTED: {told}", file=sys.stderr)
-        sys.exit(interruption.REQUEUE)
+        interruption.leave()
     except OSError as error:
         if not files.no_room(error):
             raise

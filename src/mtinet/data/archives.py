@@ -50,6 +50,8 @@ def take(path: Path, archive: Archive, folder: Path, dataset: str) -> str:
         root = layout_root(work, dataset)
         cards.check_folders(root, dataset, found_in=str(path))
         for name in layout(dataset).RAW_FOLDERS:
+            if (root / name).is_symlink():  # it would lead to what is thrown away below
+                raise Damaged(f"{path}: {name} is a link, expected a folder; get the archive again")
             if (root / name).is_dir():
                 files.publish(root / name, folder / name)
     finally:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
+import threading
 import time
-from collections.abc import Iterator
-from html.parser import HTMLParser
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 from urllib.parse import urlencode, urljoin
 
 import requests
@@ -23,12 +25,15 @@ import urllib3
 
 from mtinet import files, paths
 from mtinet.config import Archive
-from mtinet.data import unpacking
+from mtinet.data import pages, unpacking
 from mtinet.errors import UserError
+
+T = TypeVar("T")
 
 DRIVE = "https://drive.google.com/uc"
 TIMEOUT = 20.0  # seconds without an answer
 SLOWEST = 100  # bytes per second over TIMEOUT: less is a stall
+WHOLE = 3  # times TIMEOUT for all of an answer's headers, redirects included, and for a chunk to begin
 CHUNK = 1 << 20
 OVERLAP = 4096  # bytes that are loaded again where a part is continued, and compared
 ATTEMPTS = 5  # in a row that bring nothing new
@@ -83,10 +88,9 @@ def offered(archive: Archive, dataset: str) -> None:
     failures = []
     for url in sources(archive):
         try:
-            with failing_alike(), requests.Session() as session:
-                # GET, closed before the content: some hosts refuse HEAD.
-                get(session, url, {}).close()
-            return
+            # GET, closed before the content: some hosts refuse HEAD.
+            with failing_alike(), requests.Session() as session, closing(get(session, url, {})):
+                return
         except requests.RequestException as error:
             failures.append(f"{url.partition('?')[0]}: {unpacking.one_line(error)}")
     raise failed(failures, dataset)
@@ -168,9 +172,13 @@ def persist(session: requests.Session, url: str, part: Part, archive: Archive, d
 
 def pause(error: requests.RequestException, fruitless: int) -> float:
     """Seconds to wait: what the host asks for, else twice as long as the last time."""
-    asked = error.response.headers.get("Retry-After", "") if error.response is not None else ""
-    wished = float(asked) if asked.isdigit() else 0.0
-    return min(LONGEST_PAUSE, max(wished, PAUSE * 2.0**fruitless))
+    wished = number(error.response.headers.get("Retry-After")) if error.response is not None else None
+    return min(LONGEST_PAUSE, max(float(wished or 0), PAUSE * 2.0**fruitless))
+
+
+def number(text: str | None) -> int | None:
+    """The number in a header, None where it is none or beyond all measure."""
+    return int(text) if text is not None and re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 @contextlib.contextmanager
@@ -188,7 +196,7 @@ def failing_alike() -> Iterator[None]:
         raise Final(str(error)) from None
     except (urllib3.exceptions.HTTPError, HTTPException) as error:
         raise requests.ConnectionError(str(error)) from None
-    except UnicodeError as error:
+    except ValueError as error:  # of the libraries that take an address, or a redirect's, apart
         raise Final(f"not a valid address ({error})") from None
 
 
@@ -199,7 +207,7 @@ def receive(session: requests.Session, url: str, part: Part, most: int, dataset:
     ask = {} if wanted is None else {"Range": f"bytes={wanted}-"}
     if size and said.get("validator"):
         ask["If-Range"] = said["validator"]
-    with get(session, url, ask) as response:
+    with closing(get(session, url, ask)) as response:
         start, total = extent(response, wanted, part)
         now = {"validator": validator(response), "total": total}
         if start is not None and any(said.get(key) not in (None, now[key]) for key in now):
@@ -221,17 +229,17 @@ def receive(session: requests.Session, url: str, part: Part, most: int, dataset:
 
 def extent(response: requests.Response, asked: int | None, part: Part) -> tuple[int | None, int | None]:
     """Where the answer begins in the part, None for all of the file; and the file's length, None when not told."""
-    given = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", response.headers.get("Content-Range", ""))
     if response.status_code == 206 and asked is not None:
+        said = response.headers.get("Content-Range", "")
+        given = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", said)
         if given is None or int(given[1]) != asked:
             part.forget()
-            raise Changed(f"asked for bytes from {asked} on, got {response.headers.get('Content-Range')}")
-        return asked, None if given[3] == "*" else int(given[3])
+            raise Changed(f"asked for bytes from {asked} on, got {said[:80] or 'others'}")
+        return asked, number(given[2])
     if response.status_code != 200:
         part.forget()
         raise Changed(f"the host answers with status {response.status_code}")
-    length = response.headers.get("Content-Length", "")
-    return None, int(length) if length.isdigit() else None
+    return None, number(response.headers.get("Content-Length"))
 
 
 def validator(response: requests.Response) -> str | None:
@@ -263,7 +271,10 @@ def blocks(response: requests.Response) -> Iterator[bytes]:
     Some hosts call a .tgz gzip-encoded: to decode it would give another file than the one that they offer.
     """
     since, came = time.monotonic(), 0
-    while block := response.raw.read1(CHUNK, decode_content=False):
+    read = partial(response.raw.read1, CHUNK, decode_content=False)
+    if getattr(response.raw, "chunked", False):  # the line before a chunk may trickle where no one looks
+        read = partial(within, WHOLE * TIMEOUT, read)
+    while block := read():
         yield block
         came += len(block)
         passed = time.monotonic() - since
@@ -298,20 +309,31 @@ def get(session: requests.Session, url: str, ask: dict[str, str]) -> requests.Re
     Large files of Google Drive come behind a page that asks for confirmation.
     """
     response = answer(session, url, ask)
-    if not url.startswith(DRIVE) or not is_page(response):
+    if not url.startswith(DRIVE) or not pages.is_page(response):
         return response
-    form = ConfirmForm()
-    form.feed(response.text)
+    form, text = pages.ConfirmForm(), page(response)
+    form.feed(text)
     token = next((value for name, value in session.cookies.items() if name.startswith("download_warning")), None)
     if form.action:
         response = answer(session, urljoin(response.url, form.action), ask, form.fields)
     elif token:
         response = answer(session, url, ask, {"confirm": token})
-    if is_page(response):
-        text = re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", response.text, flags=re.DOTALL)
-        said = " ".join(text.split())
-        raise Final(f"Google Drive sent a page instead of the file: {said[:200]}")
+    else:
+        raise Final(f"Google Drive sent a page instead of the file: {pages.words(text)}")
+    if pages.is_page(response):
+        raise Final(f"Google Drive sent a page instead of the file: {pages.words(page(response))}")
     return response
+
+
+def page(response: requests.Response) -> str:
+    """The beginning of a page, as much as is needed of it."""
+    content = b""
+    with closing(response):
+        for block in blocks(response):
+            content += block
+            if len(content) > pages.LONGEST:
+                break
+    return content[: pages.LONGEST].decode(errors="replace")
 
 
 def answer(
@@ -319,33 +341,40 @@ def answer(
 ) -> requests.Response:
     """The answer to one request."""
     headers = {"Accept-Encoding": "identity", **ask}
-    response = session.get(url, params=fields, headers=headers, stream=True, timeout=TIMEOUT)
+    ask_host = partial(session.get, url, params=fields, headers=headers, stream=True, timeout=TIMEOUT)
+    response = within(WHOLE * TIMEOUT, ask_host)
     if response.status_code != 416:  # a range beyond the end: the file is another one now
         response.raise_for_status()
     return response
 
 
-def is_page(response: requests.Response) -> bool:
-    """Whether the answer is HTML for a reader and not a file."""
-    named = "attachment" in response.headers.get("Content-Disposition", "")
-    return not named and response.headers.get("Content-Type", "").startswith("text/html")
+@contextlib.contextmanager
+def closing(response: requests.Response) -> Iterator[requests.Response]:
+    """Close the answer at the end; one whose next chunk is still being waited for closes later, or never."""
+    try:
+        yield response
+    finally:
+        with contextlib.suppress(requests.ConnectionError):
+            within(TIMEOUT, response.close)
 
 
-class ConfirmForm(HTMLParser):
-    """Action and fields of the form with which Google Drive lets one download a file it did not scan."""
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """What `call` returns or raises; requests.ConnectionError where it takes longer, and it is left alone then.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.action = ""
-        self.fields: dict[str, str] = {}
-        self.inside = False
+    requests' own timeout is for each piece that comes, however small.
+    """
+    future: Future[T] = Future()
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag == "form" and "download" in given.get("id", "") + given.get("action", ""):
-            self.action, self.inside = given.get("action", ""), True
-        elif tag == "input" and self.inside and given.get("name"):
-            self.fields[given["name"]] = given.get("value", "")
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
 
-    def handle_endtag(self, tag: str) -> None:
-        self.inside = self.inside and tag != "form"
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return future.result(seconds)
+    except TimeoutError:
+        if future.done():
+            raise
+        raise requests.ConnectionError(f"stalled: no whole answer in {seconds:.0f} s") from None

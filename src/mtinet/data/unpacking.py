@@ -31,8 +31,9 @@ BROKEN = (
     lzma.LZMAError,
     EOFError,
     ValueError,
-    KeyError,  # of a hard link to nothing
-    RuntimeError,  # of an encrypted zip
+    LookupError,  # of a hard link to nothing
+    OverflowError,  # of a date that is none
+    RuntimeError,  # of an encrypted zip, or of headers of headers without end
     NotImplementedError,  # of a zip with an unknown compression
 )
 
@@ -60,7 +61,7 @@ def kind_of(path: Path) -> str:
     except tarfile.TarError:
         pass
     except BROKEN as error:
-        raise Damaged(f"{path}: not a readable archive ({error}); get the archive again") from None
+        raise Damaged(f"{path}: not a readable archive ({one_line(error)}); get the archive again") from None
     if zipfile.is_zipfile(path):
         return "zip"
     with path.open("rb") as stream:
@@ -155,17 +156,27 @@ def refuse_outside(entry: Entry) -> None:
 
 
 class Header(tarfile.TarInfo):
-    """A tar header; one that announces a name beyond all measure is refused before it is read into memory."""
+    """A tar header; what would be read into memory beyond all measure is refused before that.
+
+    Such are long names and the maps of sparse files, which need be no longer than the archive to fill a memory.
+    """
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Header:
         found = super().frombuf(buf, encoding, errors)
+        if found.type == tarfile.GNUTYPE_SPARSE:
+            raise ValueError(f"'{found.name}' {SPARSE}")
         special = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, *LONG_NAMES)
         if found.type in special and found.size > LONGEST_HEADER:
             raise ValueError(f"a header of {found.size} bytes, expected at most {LONGEST_HEADER}")
         return found
 
+    def _proc_gnusparse_10(self, following: tarfile.TarInfo, *others: object) -> None:
+        """Where tarfile would read the map of a sparse file in the POSIX format (version 1.0)."""
+        raise ValueError(f"'{following.name}' {SPARSE}")
 
+
+SPARSE = "is a sparse file, expected plain ones (tar without -S)"
 LONG_NAMES = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 
 
@@ -174,6 +185,8 @@ def tar_entries(path: Path) -> Iterator[Entry]:
     with tarfile.open(path, tarinfo=Header) as tar:
         for member in tar:
             name, target = plain(member.name), ""
+            if member.issparse():
+                raise ValueError(f"'{name}' {SPARSE}")
             kind = "file" if member.isreg() else "folder" if member.isdir() else "other"
             read = partial(tar_content, tar, member) if member.isreg() else None
             if member.issym() or member.islnk():
@@ -218,5 +231,6 @@ def plain(name: str) -> str:
 
 
 def one_line(error: Exception) -> str:
-    """What an exception says, without line breaks."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """What an exception says, without line breaks and what else a stranger's names may do to a terminal."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -59,9 +59,17 @@ class Checkpoints:
         self.cost = self.saved - began
 
     def load(self) -> dict[str, Any] | None:
-        """The newest whole state, None where there is none; torn ones are named and removed. Runs no pickled code."""
+        """The newest whole state, None where there is none; torn ones are named and removed. Runs no pickled code.
+
+        What a kill left half-written is cleared: no other process may be saving there.
+        """
+        for left in self.folder.glob(".part-*"):
+            files.remove(left)
         for path in self.found():
-            content = path.read_bytes()
+            try:
+                content = path.read_bytes()
+            except OSError:  # a bad disk
+                content = b""
             if hashlib.sha256(content).hexdigest() == path.stem.partition("-")[2]:
                 state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
                 return state

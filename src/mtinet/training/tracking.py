@@ -14,6 +14,8 @@ from typing import Any, Concatenate, ParamSpec
 
 from filelock import FileLock
 
+from mtinet import interruption
+
 TAG = "mtinet.run"  # config hash and seed: how a run is found again
 FOLDER = "mtinet.folder"  # the working folder that a run is trained in
 PARENT = "mlflow.parentRunId"  # MLflow shows a run nested under the one that it names
@@ -51,7 +53,8 @@ def never_fatal(
         if self.failed or not self.active:
             return
         try:
-            method(self, *args, **kwargs)
+            with interruption.cut_short():
+                method(self, *args, **kwargs)
         except Exception as error:
             self.failed = True
             warn(error)
