@@ -14,7 +14,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from mtinet.cli import check_data, completion, diff, doctor, evaluate, listing, predict, resources, run
+from mtinet.cli import (
+    check_data,
+    completion,
+    diff,
+    doctor,
+    evaluate,
+    export,
+    import_released,
+    listing,
+    predict,
+    resources,
+    run,
+)
 from mtinet.errors import UserError
 
 COMMANDS: dict[str, ModuleType] = {
@@ -26,6 +38,8 @@ COMMANDS: dict[str, ModuleType] = {
     "resources": resources,
     "diff": diff,
     "predict": predict,
+    "export": export,
+    "import-released": import_released,
     "completion": completion,
 }
 DESCRIPTION = "MTI-Net as a workflow. Runs are named dataset/experiment or dataset/experiment/seedN, see 'mtinet list'."

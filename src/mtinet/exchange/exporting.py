@@ -13,6 +13,7 @@ import io
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -27,6 +28,7 @@ from mtinet.evaluation.scoring import by_key, finest_key
 INPUT = "images"
 OPSET = 17
 STEP = 32
+LEAST = 2 * STEP  # sides of a torch.export program
 MOST = 128  # sides of a torch.export program, in steps, and images in a batch: it wants bounds
 Sizes = Sequence[tuple[int, int, int]]
 Outputs = dict[str, Tensor]
@@ -63,23 +65,24 @@ def write_onnx(net: Flat, path: Path, size: tuple[int, int], fixed: bool) -> Non
     By torch's tracing exporter: the newer one needs a package more, and writes the same operators for these networks.
     """
     names = [*net.tasks, *net.auxiliary]
+    buffer: Any = io.BytesIO()  # which the exporter takes, whatever its annotation says
     free = {0: "batch", 2: "height", 3: "width"}
     axes = {} if fixed else {INPUT: free, **dict.fromkeys(names, free)}
-    buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad(), attempted("ONNX"):
         warnings.simplefilter("ignore")  # of traced conditions: `differences` looks at other sizes
         torch.onnx.export(
-            Ordered(net), (example(size, fixed),), buffer, dynamo=False, opset_version=OPSET,
+            Ordered(net).eval(), (example(size, fixed),), buffer, dynamo=False, opset_version=OPSET,
             input_names=[INPUT], output_names=names, dynamic_axes=axes,
         )  # fmt: skip
     files.write_bytes(path, buffer.getvalue())
 
 
 def write_program(net: Flat, path: Path, size: tuple[int, int], fixed: bool) -> None:
-    """Write `net` as torch.export has it; free sides go from 64 to 4096, since a level of a single pixel is traced
+    """Write `net` as torch.export has it; free sides go from LEAST to 4096, since a level of a single pixel is traced
     otherwise than larger ones."""
+    size = size if fixed else (max(LEAST, size[0]), max(LEAST, size[1]))
     batch = torch.export.Dim("batch", min=1, max=MOST)
-    height, width = (STEP * torch.export.Dim(name, min=2, max=MOST) for name in ("rows", "columns"))
+    height, width = (STEP * torch.export.Dim(name, min=LEAST // STEP, max=MOST) for name in ("rows", "columns"))
     shapes = None if fixed else ({0: batch, 2: height, 3: width},)
     buffer = io.BytesIO()
     with torch.no_grad(), attempted("torch.export"):

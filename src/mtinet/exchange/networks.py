@@ -91,6 +91,4 @@ def read(folder: Path) -> Network:
         return Network(**files.read_json(folder / DESCRIPTION))
     except (ValueError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"{folder / DESCRIPTION} does not describe a network ({reason}): import it once more"
-        ) from None
+        raise UserError(f"{folder / DESCRIPTION} does not describe a network ({reason}): import it once more") from None
