@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from small_project import STUDY, unchanged, write_params
 from torch import nn
+from torch.optim.swa_utils import update_bn
 
 from mtinet import config, files, paths
 from mtinet.training import checkpoints, loop
@@ -16,13 +17,9 @@ from mtinet.training.run import Run
 
 
 def unlike_the_start(net: nn.Module, seed: int) -> nn.Module:
-    """`net` with random weights whose batch norms have seen something, so that they do something."""
+    """`net` with random weights whose batch norms have seen images, so that they normalise as a trained network's."""
     draw = torch.Generator().manual_seed(seed)
-    for key, value in net.state_dict().items():
-        if key.endswith("running_mean"):
-            value.copy_(torch.randn(value.shape, generator=draw) / 10)
-        elif key.endswith("running_var"):
-            value.copy_(0.5 + torch.rand(value.shape, generator=draw))
+    update_bn([torch.randn(2, 3, 64, 96, generator=draw)], net)
     return net
 
 

@@ -9,6 +9,7 @@ HRNet and ResNets do; of transformers with windows the sizes are part of what is
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -143,7 +144,18 @@ def differences(net: Flat, exported: Callable[[Tensor], Outputs], images: Tensor
     found: Mapping[str, Tensor] = exported(images)
     if [*found] != [*expected]:
         raise UserError(f"the exported file has outputs {[*found]}, expected {[*expected]}")
-    return {
-        task: float((found[task] - output).abs().max() / output.abs().max().clamp(min=1e-12))
-        for task, output in expected.items()
-    }
+    return {task: share(found[task], output) for task, output in expected.items()}
+
+
+def rounding(net: Flat, images: Tensor) -> dict[str, float]:
+    """By task, how far the network itself is from what float64 gives, in the same measure: no file can be expected to
+    be nearer to it than that."""
+    exact = copy.deepcopy(net).double()
+    with torch.no_grad():
+        expected, found = exact(images.double()), net(images)
+    return {task: share(found[task], output) for task, output in expected.items()}
+
+
+def share(found: Tensor, expected: Tensor) -> float:
+    """The largest difference as a share of the largest magnitude."""
+    return float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-12))
