@@ -17,6 +17,7 @@ from types import ModuleType
 from mtinet.cli import (
     check_data,
     completion,
+    demo,
     diff,
     doctor,
     evaluate,
@@ -38,6 +39,7 @@ COMMANDS: dict[str, ModuleType] = {
     "resources": resources,
     "diff": diff,
     "predict": predict,
+    "demo": demo,
     "export": export,
     "import-released": import_released,
     "completion": completion,
