@@ -2,23 +2,27 @@
 
 Photos of any size, orientation, grey or transparent; folders are searched. Below DIR come semseg/, human_parts/, sal/,
 edge/, normals/ (.png), depth/ (.mat, metres) as far as the run predicts them, and panels/, one picture with all of it
-side by side. Nothing is squeezed: a photo is fitted into the network's input size and padded. It ends with 1 when a
-photo could not be read.
+side by side. Nothing is squeezed: a photo is fitted into the network's input size and padded. A video's frames are
+photos called <video>-<number>. It ends with 1 when a photo or video could not be read.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mtinet.cli import applying
 from mtinet.cli.project import absolute, print_json
+from mtinet.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import nn
 
     from mtinet.exchange.networks import Network
@@ -29,10 +33,15 @@ EXAMPLE = "mtinet predict nyud/hrnet18-mti-ne photo.jpg holiday/ --out predictio
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     applying.arguments(parser)
-    parser.add_argument("photos", nargs="+", type=absolute, metavar="PHOTO", help="an image file, or a folder of them")
+    parser.add_argument(
+        "photos", nargs="+", type=absolute, metavar="PHOTO", help="an image or video file, or a folder of images"
+    )
     parser.add_argument("--out", required=True, type=absolute, metavar="DIR", help="where the files go")
     parser.add_argument(
         "--batch", type=positive, default=1, metavar="N", help="photos at once, of one shape; default: 1"
+    )
+    parser.add_argument(
+        "--every", type=positive, default=1, metavar="N", help="of a video every N-th frame; default: 1"
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
     parser.add_argument("--json", action="store_true", help="print the files of every photo as JSON")
@@ -46,23 +55,21 @@ def positive(text: str) -> int:
 
 
 def main(given: argparse.Namespace) -> int:
-    from mtinet.data.photos import photos_in
-
-    photos = photos_in(given.photos)
+    photos = Photos(given.photos, given.every)
     params, network, weights = applying.chosen(given)
     device = applying.prepare(params, network.dataset, given.device)
     written: dict[str, dict[str, str]] = {}
     for name, made in predicted(network, network.load(weights).to(device), photos, device, given):
-        written[name] = {"photo": str(photos[name]), **{key: str(path) for key, path in made.items()}}
+        written[name] = {"photo": str(photos.origins[name]), **{key: str(path) for key, path in made.items()}}
         if not given.json:
             print(made["panel"], flush=True)
     if given.json:
         print_json(written)
-    return int(len(written) < len(photos))
+    return int(photos.failed)
 
 
 def predicted(
-    network: Network, model: nn.Module, photos: dict[str, Path], device: torch.device, given: argparse.Namespace
+    network: Network, model: nn.Module, photos: Photos, device: torch.device, given: argparse.Namespace
 ) -> Iterator[tuple[str, dict[str, Path]]]:
     """Write every photo's files; its name and, by task and "panel", where they are."""
     from mtinet.evaluation import prediction_files
@@ -71,25 +78,58 @@ def predicted(
     from mtinet.reporting.side_by_side import side_by_side
 
     classes, box = classes_of(network.dataset), (network.height, network.width)
-    found = predictions(model, read(shown(photos)), box, network.tasks, network.auxiliary, device, given.batch)
+    found = predictions(model, photos, box, network.tasks, network.auxiliary, device, given.batch)
     for name, photo, by_task in found:
         made = {task: prediction_files.write(given.out, name, task, array) for task, array in by_task.items()}
         made["panel"] = given.out / "panels" / f"{name}.png"
-        title = f"{photos[name].name}: {network.title}"
+        path = photos.origins[name]
+        title = f"{path.name if path.stem == name else name}: {network.title}"
         side_by_side(title, photo, by_task, made["panel"], classes, tuple(network.auxiliary))
         yield name, made
 
 
-def read(photos: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, Any]]:
-    """The photos, read when they are needed; one that cannot be read is said and left out."""
-    from mtinet.data.photos import read_photo
-    from mtinet.errors import UserError
+class Photos:
+    """Name and pixels of all photos and frames, read when they are needed, one pass only.
 
-    for name, path in photos:
+    origins: name -> file, of those read so far. failed: whether one could not be read, which is said and left out.
+    """
+
+    def __init__(self, places: Sequence[Path], every: int) -> None:
+        from mtinet.data.photos import photos_in
+        from mtinet.data.videos import is_video
+
+        videos = [path for path in places if path.is_file() and is_video(path)]
+        self.videos = {path.stem: path for path in videos}
+        if len(self.videos) < len(videos):
+            raise UserError(f"found videos of one name among {', '.join(map(str, videos))}: predict them one by one")
+        self.photos = photos_in([path for path in places if path not in videos])
+        self.every = every
+        self.origins: dict[str, Path] = {}
+        self.failed = False
+
+    def __iter__(self) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+        from mtinet.data.photos import read_photo
+        from mtinet.data.videos import frames
+
+        for name, path in shown(self.photos):
+            with self.said():
+                pixels = read_photo(path)
+                self.origins[name] = path
+                yield name, pixels
+        for path in self.videos.values():
+            with self.said():
+                for name, pixels in frames(path, self.every):
+                    self.origins[name] = path
+                    yield name, pixels
+
+    @contextlib.contextmanager
+    def said(self) -> Iterator[None]:
+        """Says what cannot be read, and goes on."""
         try:
-            yield name, read_photo(path)
+            yield
         except UserError as error:
             print(f"ERROR: {error}", file=sys.stderr)
+            self.failed = True
 
 
 def shown(photos: dict[str, Path]) -> Iterable[tuple[str, Path]]:
