@@ -14,7 +14,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from mtinet.cli import check_data, completion, diff, doctor, evaluate, listing, predict, resources, run
+from mtinet.cli import (
+    check_data,
+    completion,
+    demo,
+    diff,
+    doctor,
+    evaluate,
+    export,
+    import_released,
+    listing,
+    predict,
+    resources,
+    run,
+)
 from mtinet.errors import UserError
 
 COMMANDS: dict[str, ModuleType] = {
@@ -26,6 +39,9 @@ COMMANDS: dict[str, ModuleType] = {
     "resources": resources,
     "diff": diff,
     "predict": predict,
+    "demo": demo,
+    "export": export,
+    "import-released": import_released,
     "completion": completion,
 }
 DESCRIPTION = "MTI-Net as a workflow. Runs are named dataset/experiment or dataset/experiment/seedN, see 'mtinet list'."

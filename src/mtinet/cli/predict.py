@@ -2,35 +2,46 @@
 
 Photos of any size, orientation, grey or transparent; folders are searched. Below DIR come semseg/, human_parts/, sal/,
 edge/, normals/ (.png), depth/ (.mat, metres) as far as the run predicts them, and panels/, one picture with all of it
-side by side. Nothing is squeezed: a photo is fitted into the network's input size and padded. It ends with 1 when a
-photo could not be read.
+side by side. Nothing is squeezed: a photo is fitted into the network's input size and padded. A video's frames are
+photos called <video>-<number>. It ends with 1 when a photo or video could not be read.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mtinet.cli.project import RunName, absolute, check_declared, enter, print_json, run_name, seeds_of
+from mtinet.cli import applying
+from mtinet.cli.project import absolute, print_json
+from mtinet.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
     from torch import nn
 
-    from mtinet.training.run import Run
+    from mtinet.exchange.networks import Network
 
 HELP = "apply a trained run to your own photos"
 EXAMPLE = "mtinet predict nyud/hrnet18-mti-ne photo.jpg holiday/ --out predictions"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=run_name, metavar="RUN", help="dataset/experiment[/seedN]; the first seed without")
-    parser.add_argument("photos", nargs="+", type=absolute, metavar="PHOTO", help="an image file, or a folder of them")
+    applying.arguments(parser)
+    parser.add_argument(
+        "photos", nargs="+", type=absolute, metavar="PHOTO", help="an image or video file, or a folder of images"
+    )
     parser.add_argument("--out", required=True, type=absolute, metavar="DIR", help="where the files go")
     parser.add_argument(
         "--batch", type=positive, default=1, metavar="N", help="photos at once, of one shape; default: 1"
+    )
+    parser.add_argument(
+        "--every", type=positive, default=1, metavar="N", help="of a video every N-th frame; default: 1"
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
     parser.add_argument("--json", action="store_true", help="print the files of every photo as JSON")
@@ -44,98 +55,81 @@ def positive(text: str) -> int:
 
 
 def main(given: argparse.Namespace) -> int:
-    from mtinet import config
-    from mtinet.data.photos import photos_in
-    from mtinet.training.run import Run
-
-    photos = photos_in(given.photos)
-    enter(given)
-    params = config.load()
-    check_declared(params, given.run)
-    run = Run.of(params, given.run.dataset, given.run.experiment, seeds_of(params, given.run)[0])
-    manifest = trained(run)
+    photos = Photos(given.photos, given.every)
+    params, network, weights = applying.chosen(given)
+    device = applying.prepare(params, network.dataset, given.device)
     written: dict[str, dict[str, str]] = {}
-    for name, made in predicted(run, manifest["config"], photos, given):
-        written[name] = {"photo": str(photos[name]), **{key: str(path) for key, path in made.items()}}
+    for name, made in predicted(network, network.load(weights).to(device), photos, device, given):
+        written[name] = {"photo": str(photos.origins[name]), **{key: str(path) for key, path in made.items()}}
         if not given.json:
             print(made["panel"], flush=True)
     if given.json:
         print_json(written)
-    return int(len(written) < len(photos))
-
-
-def trained(run: Run) -> dict[str, Any]:
-    """The manifest of the run, whose weights are seen to be its own; says where params.yaml now declares another."""
-    from mtinet import files, paths
-    from mtinet.errors import UserError
-    from mtinet.training import provenance
-
-    path, name = paths.manifest(*run.location), RunName(run.dataset, run.name, run.seed)
-    if not path.exists():
-        raise UserError(f"{name} is not trained, there is no {path}: train it with 'mtinet run {name}'")
-    manifest: dict[str, Any] = files.read_json(path)
-    provenance.check_weights(manifest, paths.weights(*run.location))
-    if manifest["config_hash"] != files.digest_of(run.config()):
-        print(
-            f"note: {name} was trained with other parameters than params.yaml has now ('mtinet list')", file=sys.stderr
-        )
-    return manifest
+    return int(photos.failed)
 
 
 def predicted(
-    run: Run, trained_as: dict[str, Any], photos: dict[str, Path], given: argparse.Namespace
+    network: Network, model: nn.Module, photos: Photos, device: torch.device, given: argparse.Namespace
 ) -> Iterator[tuple[str, dict[str, Path]]]:
     """Write every photo's files; its name and, by task and "panel", where they are."""
     from mtinet.evaluation import prediction_files
     from mtinet.evaluation.prediction import predictions
     from mtinet.reporting.classes import classes_of
     from mtinet.reporting.side_by_side import side_by_side
-    from mtinet.training import loop
 
-    experiment, box = trained_as["experiment"], trained_as["scale"]["input"]
-    device = loop.device_of(given.device)
-    loop.prepare_torch(run)  # the precision and threads of the evaluation
-    model = network(run, trained_as).to(device)
-    classes = classes_of(run.dataset)
-    found = predictions(
-        model, read(shown(photos)), (box["height"], box["width"]), experiment["tasks"], experiment["auxiliary"],
-        device, given.batch,
-    )  # fmt: skip
+    classes, box = classes_of(network.dataset), (network.height, network.width)
+    found = predictions(model, photos, box, network.tasks, network.auxiliary, device, given.batch)
     for name, photo, by_task in found:
         made = {task: prediction_files.write(given.out, name, task, array) for task, array in by_task.items()}
         made["panel"] = given.out / "panels" / f"{name}.png"
-        title = f"{photos[name].name}: {run.name}, seed {run.seed} ({run.study})"
-        side_by_side(title, photo, by_task, made["panel"], classes, tuple(experiment["auxiliary"]))
+        path = photos.origins[name]
+        title = f"{path.name if path.stem == name else name}: {network.title}"
+        side_by_side(title, photo, by_task, made["panel"], classes, tuple(network.auxiliary))
         yield name, made
 
 
-def network(run: Run, trained_as: dict[str, Any]) -> nn.Module:
-    """The network that was trained, by its manifest's parameters, with its weights."""
-    from mtinet import models, paths
-    from mtinet.training import checkpoints
+class Photos:
+    """Name and pixels of all photos and frames, read when they are needed, one pass only.
 
-    experiment, channels = trained_as["experiment"], trained_as["channels"]
-    model = models.build(
-        trained_as["method"],
-        backbone=experiment["backbone"],
-        tasks={task: channels[task] for task in experiment["tasks"]},
-        auxiliary={task: channels[task] for task in experiment["auxiliary"]},
-        options=experiment["options"],
-    )
-    checkpoints.load_weights(paths.weights(*run.location), model)
-    return model
+    origins: name -> file, of those read so far. failed: whether one could not be read, which is said and left out.
+    """
 
+    def __init__(self, places: Sequence[Path], every: int) -> None:
+        from mtinet.data.photos import photos_in
+        from mtinet.data.videos import is_video
 
-def read(photos: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, Any]]:
-    """The photos, read when they are needed; one that cannot be read is said and left out."""
-    from mtinet.data.photos import read_photo
-    from mtinet.errors import UserError
+        videos = [path for path in places if path.is_file() and is_video(path)]
+        self.videos = {path.stem: path for path in videos}
+        if len(self.videos) < len(videos):
+            raise UserError(f"found videos of one name among {', '.join(map(str, videos))}: predict them one by one")
+        self.photos = photos_in([path for path in places if path not in videos])
+        self.every = every
+        self.origins: dict[str, Path] = {}
+        self.failed = False
 
-    for name, path in photos:
+    def __iter__(self) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+        from mtinet.data.photos import read_photo
+        from mtinet.data.videos import frames
+
+        for name, path in shown(self.photos):
+            with self.said():
+                pixels = read_photo(path)
+                self.origins[name] = path
+                yield name, pixels
+        for path in self.videos.values():
+            with self.said():
+                for name, pixels in frames(path, self.every):
+                    self.origins[name] = path
+                    yield name, pixels
+
+    @contextlib.contextmanager
+    def said(self) -> Iterator[None]:
+        """Says what cannot be read, and goes on."""
         try:
-            yield name, read_photo(path)
+            yield
         except UserError as error:
             print(f"ERROR: {error}", file=sys.stderr)
+            self.failed = True
 
 
 def shown(photos: dict[str, Path]) -> Iterable[tuple[str, Path]]:

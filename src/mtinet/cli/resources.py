@@ -64,21 +64,10 @@ def declared(params: Params) -> list[RunName]:
 
 
 def counted(params: Params, name: RunName, wanted: tuple[int, int] | None) -> dict[str, Any]:
-    """One experiment's network: parameters in millions, multiply-adds in thousands of millions."""
-    import torch
-
-    from mtinet.studies.resources import count
-    from mtinet.training import loop
-    from mtinet.training.run import Run
+    """One experiment's network and its input, as `--json` prints them."""
+    from mtinet.studies import declared
 
     paper = params.scales[SCALE][name.dataset].input
     height, width = wanted or (paper.height, paper.width)
-    with torch.device("meta"):
-        net = loop.build_model(Run.of(params, name.dataset, name.experiment, params.seeds[0]))
-    found = count(net, height, width)
-    return {
-        "run": f"{name.dataset}/{name.experiment}",
-        "params_m": found.params / 1e6,
-        "flops_g": found.flops / 1e9,
-        "input": f"{height}x{width}",
-    }
+    found = declared.counted(params, name.dataset, name.experiment, height, width)
+    return {"run": f"{name.dataset}/{name.experiment}", **found, "input": f"{height}x{width}"}

@@ -1,0 +1,42 @@
+"""Videos as what the networks take: their frames, upright RGB, 8 bits, as far as OpenCV reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mtinet.errors import UserError
+
+SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file's name says that it is a video."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def frames(path: Path, every: int = 1) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Name and pixels, uint8 [H, W, 3], of every `every`-th frame: clip-000000, clip-000010, ..
+
+    UserError for a file of which OpenCV reads no frame.
+    """
+    opened = cv2.VideoCapture(str(path))
+    try:
+        number = 0
+        while opened.grab():
+            if number % every == 0:
+                whole, frame = opened.retrieve()
+                if not whole:
+                    break
+                yield f"{path.stem}-{number:06d}", np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
+            number += 1
+    finally:
+        opened.release()
+    if number == 0:
+        raise UserError(
+            f"{path}: OpenCV reads no frame of it, expected a video; another program may convert it to .mp4"
+        )
