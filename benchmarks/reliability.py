@@ -43,7 +43,9 @@ def table(noted: list[dict[str, str | int]]) -> str:
     for note in noted:
         tried, lost = sums.setdefault(str(note["fault"]), [0, 0])
         sums[str(note["fault"])] = [tried + int(note["tried"]), lost + int(note["lost"])]
-    rows = [f"| {fault[0].upper()}{fault[1:]} | {tried} | {lost or 'nothing'} |" for fault, (tried, lost) in sums.items()]
+    rows = [
+        f"| {fault[0].upper()}{fault[1:]} | {tried} | {lost or 'nothing'} |" for fault, (tried, lost) in sums.items()
+    ]
     return "\n".join(["| Fault | Times tried | Lost |", "|---|---|---|", *rows])
 
 
