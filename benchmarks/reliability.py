@@ -20,12 +20,7 @@ DOCUMENT = ROOT / "docs/reliability.md"
 BEGIN, END = "<!-- table: python -m benchmarks.reliability -->", "<!-- end of table -->"
 
 
-FIRST = (
-    "tests/test_resuming.py",
-    "tests/test_interruption.py",
-    "tests/test_publishing.py",
-    "tests/test_concurrency.py",
-)
+FIRST = tuple(f"tests/test_{name}.py" for name in ("resuming", "interruption", "publishing", "concurrency"))
 
 
 def test_files() -> list[str]:
