@@ -20,10 +20,14 @@ DOCUMENT = ROOT / "docs/reliability.md"
 BEGIN, END = "<!-- table: python -m benchmarks.reliability -->", "<!-- end of table -->"
 
 
+FIRST = tuple(f"tests/test_{name}.py" for name in ("resuming", "interruption", "publishing", "concurrency"))
+
+
 def test_files() -> list[str]:
-    """The tests that note faults."""
-    found = (ROOT / "tests").glob("test_*.py")
-    return sorted(path.relative_to(ROOT).as_posix() for path in found if "from faults import" in path.read_text())
+    """The tests that note faults, training's first."""
+    found = [path for path in (ROOT / "tests").glob("test_*.py") if "from faults import" in path.read_text()]
+    names = sorted(path.relative_to(ROOT).as_posix() for path in found)
+    return [*(name for name in FIRST if name in names), *(name for name in names if name not in FIRST)]
 
 
 def notes(tests: list[str]) -> list[dict[str, str | int]]:
