@@ -14,6 +14,8 @@ from typing import IO
 
 from mtinet import config, locks, paths, stage
 from mtinet.errors import UserError
+from pipeline import code_digests
+from pipeline.rules import rules
 from pipeline.verify import verify
 
 
@@ -42,7 +44,10 @@ def nobody_at_work() -> IO[str]:
 
 def main() -> None:
     with stage.reporting_errors(), nobody_at_work():
-        verify(config.load(Path(paths.PARAMS)))
+        params = config.load(Path(paths.PARAMS))
+        verify(params)
+        for dataset in params.experiments:
+            code_digests.write(dataset, rules())  # a stage of DVC's alone
         left = due()
         if left is not None:
             raise UserError(f"snakemake has not finished its work; run it first. It says:\n{left}")

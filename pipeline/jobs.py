@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mtinet.config import Params
+from pipeline.code_digests import stage_name
 from pipeline.dependencies import layouts, shown, taught
 from pipeline.matrix import dvc_name, items
 from pipeline.rule import Rule
@@ -41,7 +42,7 @@ def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
     teachers = {f"{dataset} teacher of {rule.method}": rule for rule in own if rule.stage == "teach"}
     sources = [entry["trained"]["learns_from"] for entry in taught(dataset).values()]
     others = {f"{source} data" for source in sources if source in params.experiments}
-    before = [Job(raw, names(own, "check", "dataset"), frozenset(), OTHERS)]
+    before = [Job(raw, (stage_name(dataset), *names(own, "check", "dataset")), frozenset(), OTHERS)]
     before += [Job(name, names([rule]), frozenset({raw, *others}), OTHERS) for name, rule in teachers.items()]
     before.append(Job(packed, names(own, "distill", "prepare", "blind"), frozenset({raw, *teachers}), OTHERS))
     runs = tables_of(dataset, own, runs_of(params, dataset, own, packed))

@@ -22,6 +22,7 @@ from pathlib import Path
 from mtinet import config, paths, stage
 from mtinet.config import Params
 from mtinet.errors import UserError
+from pipeline.code_digests import stage_name
 from pipeline.jobs import Job, due, jobs
 from pipeline.rules import rules
 
@@ -110,6 +111,13 @@ def changed_stages() -> list[str]:
     return list(json.loads(answer.stdout))
 
 
+def run_dvc(*options: str) -> None:
+    """`dvc repro`; raises UserError when it fails."""
+    status = subprocess.run([*DVC, "repro", *options], check=False).returncode
+    if status:
+        raise UserError(f"`dvc repro` ended with {status}, see above")
+
+
 def workers_for(params: Params) -> int:
     """Runs side by side: by cores; one where a GPU may be used, whose memory nobody counts here."""
     gpu = params.compute.device != "cpu" and Path("/dev/nvidiactl").exists()
@@ -122,11 +130,12 @@ def main() -> None:
     given = parser.parse_args()
     with stage.reporting_errors():
         params = config.load()
+        run_dvc(
+            "--quiet", "--single-item", *map(stage_name, params.experiments)
+        )  # code first: then it shows what changed
         found = due(jobs(params, rules()), changed_stages())
         side_by_side(found, given.jobs or workers_for(params))
-        status = subprocess.run([*DVC, "repro", *(["--quiet"] if found else [])], check=False).returncode
-        if status:
-            raise UserError(f"`dvc repro` ended with {status}, see above")
+        run_dvc(*(["--quiet"] if found else []))
         for dataset in params.experiments:
             print(f"Report: {paths.page(params.study_name(dataset), dataset).absolute()}")
 

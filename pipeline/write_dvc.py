@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from pipeline import code_digests
 from pipeline.dependencies import ROOT, declared
 from pipeline.rule import Out, Rule
 from pipeline.rules import rules
@@ -30,19 +31,20 @@ def filled(rule: Rule, text: str) -> str:
 
 
 def dependencies(rule: Rule) -> list[str]:
-    """Code first, then what other stages wrote."""
-    return [*rule.code, *(filled(rule, str(path)) for path in rule.inputs)]
+    """The code's digests first, then declarations that count as a whole, then what other stages wrote."""
+    whole = [key.removesuffix(":") for key in rule.params if key.endswith(":")]
+    return [str(code_digests.path_of(rule)), *whole, *(filled(rule, str(path)) for path in rule.inputs)]
 
 
 def parameters(rule: Rule) -> list[Any]:
-    """Keys of params.yaml as strings, those of other files grouped by file; "file:" tracks all of it."""
+    """Keys of params.yaml as strings, those of other files grouped by file."""
     own: list[Any] = [filled(rule, key) for key in rule.params if ":" not in key]
     others: dict[str, list[str]] = {}
     for key in rule.params:
-        if ":" in key:
-            path, _, name = key.partition(":")
-            others.setdefault(path, []).extend([filled(rule, name)] if name else [])
-    return own + [{path: names or None} for path, names in others.items()]
+        path, _, name = key.partition(":")
+        if name:
+            others.setdefault(path, []).append(filled(rule, name))
+    return own + [{path: names} for path, names in others.items()]
 
 
 def output(rule: Rule, out: Out) -> dict[str, Any]:
@@ -65,13 +67,25 @@ def stage(rule: Rule) -> dict[str, Any]:
             wildcard: list(values) if isinstance(values, tuple) else f"${{{values}}}"
             for wildcard, values in rule.matrix.items()
         }
-    entry |= {"cmd": filled(rule, rule.command), "deps": dependencies(rule), "params": parameters(rule)}
+    entry |= {"cmd": filled(rule, rule.command), "deps": dependencies(rule)}
+    if found := parameters(rule):
+        entry["params"] = found
     return entry | {kind: entries for kind, entries in kinds.items() if entries}
+
+
+def code_stage(dataset: str) -> dict[str, Any]:
+    """The entry that digests the code behind a dataset's other stages."""
+    return {
+        "cmd": f"python -m pipeline.code_digests --dataset {dataset}",
+        "deps": list(code_digests.SOURCES),
+        "outs": [{str(code_digests.folder(dataset)): {"persist": True}}],
+    }
 
 
 def dvc_yaml() -> str:
     """The text of dvc.yaml."""
-    stages = {rule.name: stage(rule) for rule in rules()}
+    stages = {code_digests.stage_name(dataset): code_stage(dataset) for dataset in declared()["experiments"]}
+    stages |= {rule.name: stage(rule) for rule in rules()}
     return HEADER + yaml.safe_dump({"stages": stages}, sort_keys=False, width=110)
 
 
