@@ -141,7 +141,7 @@ def test_aliases_of_aliases_are_not_followed(tmp_path: Path, shape: str, where: 
     message = loaded(tmp_path, "\n".join(lines) + "\n" + text[where])
     assert "aliases stand for more than 100000 values" in (message or "accepted")
     assert time.monotonic() - began < 10
-    record("params.yaml with aliases that never end", 1, 0)
+    record("Parameters (params.yaml) with aliases that never end", 1, 0)
 
 
 def test_bytes_that_are_no_text_and_a_folder(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_mutations_are_accepted_or_refused_by_the_keys_path(
     if message is not None:
         named = [part for part in (*key[-3:], name) if str(part) in message]
         assert named, (key, message)
-    record("params.yaml changed at random", 1, 0)
+    record("Parameters (params.yaml) changed at random", 1, 0)
 
 
 def test_mutations_of_the_text_are_accepted_or_refused(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_mutations_of_the_text_are_accepted_or_refused(tmp_path: Path) -> None:
             lines[place] = lines[place][:at_] + rng.choice("{}[]:,#&*!|>'\"%@`\t\x00éx0-") + lines[place][at_ + 1 :]
         refused += loaded(tmp_path, "".join(lines)) is not None
     assert tried / 3 < refused < tried
-    record("params.yaml changed at random", tried, 0)
+    record("Parameters (params.yaml) changed at random", tried, 0)
 
 
 def test_what_is_accepted_is_what_stands_there() -> None:

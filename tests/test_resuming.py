@@ -44,7 +44,7 @@ def environment(**changes: str) -> dict[str, str]:
 def killed(folder: Path, kills: int, seed: int = 0, every: str = "0.2") -> dict[str, Any]:
     """The real stage, killed so often, then run to its end."""
     command = [sys.executable, str(ROOT / "tests/killed_training.py"), str(folder), EXPERIMENT, str(kills), str(seed)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(**{EVERY: every}), timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(**{EVERY: every}), timeout=600)
     log = folder / "attempts.log"
     assert done.returncode == 0, done.stderr + (log.read_text() if log.exists() else "")
     found: dict[str, Any] = json.loads(done.stdout)
