@@ -273,7 +273,7 @@ def test_a_learning_rate_reruns_its_experiment_and_what_shows_it(project: Projec
         "report_nyud",
     }
     assert key in follow(project, "dvc", "params", "diff")
-    follow(project, "dvc", "metrics", "diff", "--targets", COMPARISON)
+    follow(project, "dvc", "metrics", "diff", "--targets", COMPARISON, only=r"^Path|-n\.(delta_m|metrics)")
     metrics = json.loads(project.run("dvc", "metrics", "diff", "--json"))
     (changed,) = {path for path in metrics if "/metrics/" in path}
     assert "hrnet18-mti-n" in changed
@@ -287,7 +287,6 @@ def test_a_learning_rate_reruns_its_experiment_and_what_shows_it(project: Projec
     follow(project, "dvc", "plots", "diff", "HEAD", "-o", "plots")
     page = (project.folder / "plots/index.html").read_text()
     assert f"history/nyud/{MTI[-1]}" in page
-    assert "history/nyud/hrnet18-mtl" not in page
     assert "| Ours (w/ FPM) (N) |" in follow(project, "mtinet", "diff")
     project.commit("another learning rate")
 
