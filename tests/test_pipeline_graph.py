@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from dvc.repo import Repo
 from mtinet import models
 from mtinet.config import load
 from mtinet.tasks import registry
-from pipeline import write_dvc
+from pipeline import code_digests, write_dvc
 from pipeline.dependencies import BACKBONES, ROOT, layouts, shown, shown_experiments
 from pipeline.imports import imported_files
 from pipeline.rules import rules
@@ -34,11 +35,17 @@ class Job:
 
 @pytest.fixture(scope="module")
 def dvc_jobs() -> dict[str, Job]:
-    """By command: what DVC resolves from dvc.yaml."""
+    """By command: what DVC resolves from dvc.yaml, with the code that the digests are of, which Snakemake lists."""
+    digested = {str(code_digests.path_of(rule)): rule.code for rule in rules()}
     jobs = {}
     for stage in Repo(ROOT).index.stages:
+        if stage.name.startswith("code_"):
+            continue
         inputs = {dep.def_path for dep in stage.deps if not hasattr(dep, "params")}
-        jobs[stage.cmd] = Job(stage.cmd, inputs, {out.def_path for out in stage.outs})
+        code = {path for name in inputs & set(digested) for path in digested[name]}
+        assert code, stage.cmd
+        data = {path for path in inputs - set(digested) if not path.endswith(".yaml")}
+        jobs[stage.cmd] = Job(stage.cmd, data | code, {out.def_path for out in stage.outs})
     return jobs
 
 
@@ -67,6 +74,30 @@ def snake_jobs() -> dict[str, Job]:
 
 def test_dvc_yaml_is_what_the_rules_declare() -> None:
     assert (ROOT / "dvc.yaml").read_text() == write_dvc.dvc_yaml(), "run 'make pipeline' and commit dvc.yaml"
+
+
+def test_an_edit_changes_the_digests_of_the_stages_that_import_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("src", "stages", "pipeline"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code_digests, "ROOT", tmp_path)
+
+    def digests() -> dict[str, bytes]:
+        code_digests.write("nyud", rules())
+        return {path.stem: path.read_bytes() for path in (tmp_path / code_digests.folder("nyud")).iterdir()}
+
+    (tmp_path / code_digests.folder("nyud")).mkdir(parents=True)
+    (tmp_path / code_digests.folder("nyud") / "train_nyud_forgotten.json").touch()
+    before = digests()
+    assert set(before) == {rule.name for rule in rules() if rule.dataset == "nyud"}
+    method = tmp_path / "src/mtinet/models/pad_net.py"
+    method.write_text(method.read_text() + "# an edit\n")
+    after = digests()
+    changed = {name for name in before if before[name] != after[name]}
+    assert {"train_nyud_pad_net", "evaluate_nyud_pad_net"} <= changed
+    assert not {"train_nyud_mti_net", "train_nyud_single_task", "dataset_nyud", "table_nyud_table2a"} & changed
+    assert digests() == after
 
 
 def test_same_commands(dvc_jobs: dict[str, Job], snake_jobs: dict[str, Job]) -> None:

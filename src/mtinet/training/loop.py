@@ -36,7 +36,7 @@ def prepare_torch(run: Run) -> None:
     torch.set_num_threads(run.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Memory that every operation fills itself need not be filled before: up to 4 % of a step on a CPU.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     # Without it the matrix products on a GPU differ from run to run; read when the first one is made.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # float32 means float32: TF32, the default of convolutions, has the precision of 10 bits.
