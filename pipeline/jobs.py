@@ -17,6 +17,7 @@ BACKBONES = {"fpn/resnet18": 1.3, "fpn/resnet50": 4.0, "timm/hrnet_w48": 6, "dlv
 METHODS = {"multi_task": 1.7, "pad_net": 4.5, "mti_net": 3.5, "astmt": 5.0}
 START = 30.0  # of a run's two processes, in such steps
 OTHERS = 100.0  # anything but a run, in such steps
+WITHOUT_RUNS = ("affinity", "architecture", "overview")
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,9 @@ def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
     before = [Job(raw, (stage_name(dataset), *names(own, "check", "dataset")), frozenset(), OTHERS)]
     before += [Job(name, names([rule]), frozenset({raw, *others}), OTHERS) for name, rule in teachers.items()]
     before.append(Job(packed, names(own, "distill", "prepare", "blind"), frozenset({raw, *teachers}), OTHERS))
-    runs = tables_of(dataset, own, runs_of(params, dataset, own, packed))
-    found = [*before, *runs]
+    ahead, later = tables_of(dataset, own, runs_of(params, dataset, own, packed))
+    apart = Job(f"{dataset} labels and networks", names(own, *WITHOUT_RUNS), frozenset({packed}), OTHERS)
+    found = [*before, *ahead, apart, *later]
     rest = names(rule for rule in own if not {dvc_name(rule, item) for item in items(rule)} <= made(found))
     return [*found, Job(f"{dataset} figures and report", rest, frozenset(job.name for job in found), OTHERS)]
 
@@ -83,8 +85,8 @@ def cost(params: Params, dataset: str, name: str) -> float:
     return START + steps * BACKBONES.get(experiment.backbone, 1.0) * METHODS.get(method, 1.0)
 
 
-def tables_of(dataset: str, rules: Sequence[Rule], runs: dict[tuple[str, str], Job]) -> list[Job]:
-    """The first table's runs and that table, then the other runs, the longest first, and the other tables."""
+def tables_of(dataset: str, rules: Sequence[Rule], runs: dict[tuple[str, str], Job]) -> tuple[list[Job], list[Job]]:
+    """The first table's runs and that table; the other runs, the longest first, and the other tables."""
     tables = []
     for name, layout in layouts(dataset).items():
         behind = [job for (experiment, _), job in runs.items() if experiment in shown(layout)]
@@ -93,7 +95,7 @@ def tables_of(dataset: str, rules: Sequence[Rule], runs: dict[tuple[str, str], J
     ahead, ready = tables[:1], tables[1:]
     soon = [job for _, behind in ahead for job in longest_first(behind)]
     later = longest_first(job for job in runs.values() if job not in soon)
-    return [*soon, *(job for job, _ in ahead), *later, *(job for job, _ in ready)]
+    return [*soon, *(job for job, _ in ahead)], [*later, *(job for job, _ in ready)]
 
 
 def longest_first(found: Iterable[Job]) -> list[Job]:

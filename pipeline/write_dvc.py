@@ -37,12 +37,13 @@ def dependencies(rule: Rule) -> list[str]:
 
 
 def parameters(rule: Rule) -> list[Any]:
-    """Keys of params.yaml as strings, those of other files grouped by file."""
+    """Keys of params.yaml as strings; those of other files, where no digest stands for them, grouped by file."""
     own: list[Any] = [filled(rule, key) for key in rule.params if ":" not in key]
+    digested = code_digests.declarations(rule)
     others: dict[str, list[str]] = {}
     for key in rule.params:
         path, _, name = key.partition(":")
-        if name:
+        if name and key not in digested:
             others.setdefault(path, []).append(filled(rule, name))
     return own + [{path: names} for path, names in others.items()]
 

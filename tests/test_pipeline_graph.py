@@ -98,6 +98,11 @@ def test_an_edit_changes_the_digests_of_the_stages_that_import_the_file(
     assert {"train_nyud_pad_net", "evaluate_nyud_pad_net"} <= changed
     assert not {"train_nyud_mti_net", "train_nyud_single_task", "dataset_nyud", "table_nyud_table2a"} & changed
     assert digests() == after
+    layouts = tmp_path / "pipeline/tables.yaml"
+    layouts.write_text(layouts.read_text().replace("\ntable2a:\n", "\ntable2a:\n  another: entry\n"))
+    code_digests.content.cache_clear()
+    assert {name for name, content in digests().items() if after[name] != content} >= {"table_nyud_table2a"}
+    assert {name for name, content in digests().items() if after[name] != content}.isdisjoint({"table_nyud_table3"})
 
 
 def test_same_commands(dvc_jobs: dict[str, Job], snake_jobs: dict[str, Job]) -> None:

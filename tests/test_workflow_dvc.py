@@ -62,6 +62,12 @@ def declared(project: Project) -> dict[str, dict[str, Any]]:
     return {stage["cmd"].removeprefix("python "): stage for name, stage in lock.items() if not is_code(name)}
 
 
+def digested(project: Project, stage: dict[str, Any]) -> list[str]:
+    """The files, and the entries of files as file:key, behind the digests that the stage depends on."""
+    (digests,) = [entry["path"] for entry in stage["deps"] if entry["path"].startswith("runs/code/")]
+    return list(json.loads((project.folder / digests).read_text()))
+
+
 def is_code(name: str) -> bool:
     """Whether it is a stage that digests the code of others."""
     return name.startswith("code_")
@@ -79,8 +85,7 @@ def test_every_stage_imports_only_what_it_declares(project: Project, notes: Path
     pairs = noted(project, notes)
     assert {stage["cmd"] for _, stage in pairs} == {stage["cmd"] for stage in declared(project).values()}
     for content, stage in pairs:
-        (digests,) = [entry["path"] for entry in stage["deps"] if entry["path"].startswith("runs/code/")]
-        depends = set(json.loads((project.folder / digests).read_text()))
+        depends = set(digested(project, stage))
         used = {path for path in content["imported"] if path.startswith(("src/", "stages/", "pipeline/"))}
         assert used <= depends, f"{stage['cmd']} imports {sorted(used - depends)} without declaring it"
 
@@ -90,6 +95,7 @@ def test_every_stage_reads_only_what_it_declares(project: Project, notes: Path) 
         places = [entry["path"] for kind in ("deps", "outs") for entry in stage[kind]]
         # config reads both as a whole to check them; a stage depends on the entries that it uses.
         places += [*stage.get("params", {}), "params.yaml", "src/mtinet/tasks.yaml"]
+        places += [name.partition(":")[0] for name in digested(project, stage)]
         for path in content["opened"]:
             if path.startswith(("data/", "runs/", "reports/", "pipeline/")) or path.endswith(".yaml"):
                 inside = any(path == place or path.startswith(f"{place}/") for place in places)
