@@ -89,7 +89,9 @@ def one_row(
             axis.text(0.5, 0.5, "no run", ha="center", va="center", transform=axis.transAxes, color="#777777")
             axis.set(xticks=[], yticks=[])
             continue
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        if all(len(history) == 1 for history in drawn.values()):
+            axis.set_xlim(0.5, 1.5)  # one epoch is no axis: it would be labelled 0.96, 0.98, ...
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
         axis.tick_params(labelsize=8)
         axis.set_xlabel(epochs_in_words(found), fontsize=8)
     axes[0].set_ylabel(f"{backbone}\ntraining loss", fontsize=7.5)
