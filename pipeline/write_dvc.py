@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from mtinet.paths import PARAMS
 from pipeline import code_digests
 from pipeline.dependencies import ROOT, declared
 from pipeline.rule import Out, Rule
@@ -32,7 +33,7 @@ def filled(rule: Rule, text: str) -> str:
 
 def dependencies(rule: Rule) -> list[str]:
     """The code's digests first, then declarations that count as a whole, then what other stages wrote."""
-    whole = [key.removesuffix(":") for key in rule.params if key.endswith(":")]
+    whole = [key.removesuffix(":") for key in rule.params if key.endswith(":") and key != f"{PARAMS}:"]
     return [str(code_digests.path_of(rule)), *whole, *(filled(rule, str(path)) for path in rule.inputs)]
 
 
@@ -45,7 +46,8 @@ def parameters(rule: Rule) -> list[Any]:
         path, _, name = key.partition(":")
         if name and key not in digested:
             others.setdefault(path, []).append(filled(rule, name))
-    return own + [{path: names} for path, names in others.items()]
+    everything: list[Any] = [{str(PARAMS): None}] if f"{PARAMS}:" in rule.params else []
+    return own + everything + [{path: names} for path, names in others.items()]
 
 
 def output(rule: Rule, out: Out) -> dict[str, Any]:
@@ -79,6 +81,7 @@ def code_stage(dataset: str) -> dict[str, Any]:
     return {
         "cmd": f"python -m pipeline.code_digests --dataset {dataset}",
         "deps": list(code_digests.SOURCES),
+        "params": list(code_digests.SECTIONS),
         "outs": [{str(code_digests.folder(dataset)): {"persist": True}}],
     }
 

@@ -48,8 +48,13 @@ def replaced(project: Project, path: str, old: str, new: str) -> str:
     ("path", "old", "new", "complaint"),
     [
         ("params.yaml", "lr: 0.0001", "lr: 0.0003", "hrnet18-single-seg/seed0.json: config_hash is"),
-        ("src/mtinet/models/multi_task.py", "import", "# an edit\nimport", "hrnet18-mtl/seed0.json: code_hash is"),
-        ("src/mtinet/metrics/depth.py", "import", "# an edit\nimport", "snakemake has not finished"),
+        (
+            "src/mtinet/models/multi_task.py",
+            "from __future__",
+            "# an edit\nfrom __future__",
+            "hrnet18-mtl/seed0.json: code_hash is",
+        ),
+        ("src/mtinet/metrics/depth.py", "from __future__", "# an edit\nfrom __future__", "snakemake has not finished"),
         ("reports/scenes-smoke/metrics/nyud/hrnet18-mtl/seed0.json", '"key": "', '"key": "0', "another training"),
     ],
 )
