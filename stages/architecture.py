@@ -2,10 +2,11 @@
 
 from typing import Any, cast
 
+from mtinet import config, files, models, paths, stage  # isort: skip  (before torch: sets GOMP_SPINCOUNT, takes signals)
+
 import torch
 from torch import nn
 
-from mtinet import config, files, models, paths, stage
 from mtinet.config import Params
 from mtinet.errors import UserError
 from mtinet.models.mti_net import Net

@@ -1,9 +1,10 @@
 """Score one run on the held-out split: metrics, per-image statistics, and examples for the panels."""
 
+from mtinet import config, files, paths, stage  # isort: skip  (before torch: sets GOMP_SPINCOUNT, takes signals)
+
 import numpy as np
 import torch
 
-from mtinet import config, files, paths, stage
 from mtinet.data.packed import PackedSplit
 from mtinet.evaluation import scoring
 from mtinet.training import checkpoints, distributed, launching, loop, provenance

@@ -2,9 +2,10 @@
 
 import time
 
+from mtinet import config, files, paths, stage  # isort: skip  (before torch: sets GOMP_SPINCOUNT, takes signals)
+
 import torch
 
-from mtinet import config, files, paths, stage
 from mtinet.data.packed import PackedSplit
 from mtinet.errors import Interrupted
 from mtinet.training import checkpoints, distributed, launching, loop, provenance, tracking

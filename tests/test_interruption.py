@@ -82,9 +82,6 @@ def folder(project: Path, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-@pytest.mark.xfail(
-    reason="train and evaluate import torch before the package: a signal in that second ends them by itself"
-)
 @pytest.mark.parametrize("number", interruption.SIGNALS)
 @pytest.mark.parametrize("stage", ["train", "evaluate"])
 def test_while_a_stage_is_still_importing(folder: Path, stage: str, number: signal.Signals) -> None:

@@ -251,6 +251,15 @@ def test_every_stage_reports_its_errors_and_makes_its_outputs_alone(path: Path) 
     assert "stage.writing" in found
 
 
+@pytest.mark.parametrize("path", STAGES, ids=lambda path: path.stem)
+def test_no_stage_imports_torch_before_the_package(path: Path) -> None:
+    """Which sets what torch reads when it is imported, and takes the scheduler's signals during that second."""
+    nodes = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = [node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name for node in nodes]
+    packages = [name.partition(".")[0] for name in names]
+    assert "torch" not in packages[: packages.index("mtinet")]
+
+
 WRITERS = ("write_text", "write_bytes", "to_csv", "savez", "savez_compressed", "savefig", "save_file")
 
 
