@@ -36,16 +36,19 @@ def experiments(project: Project, *names: str) -> list[dict[str, str]]:
     return [rows[name] for name in names]
 
 
-def emptied(project: Project, seconds: float = 900) -> int:
-    """Wait until no task is queued or running; how many workers were seen at work at once."""
+def ended(project: Project, tasks: int, seconds: float = 900) -> int:
+    """Wait until that many queued tasks have ended; how many workers were seen at work at once.
+
+    A task that a worker has just taken is for a moment neither queued nor running, so those are not counted.
+    """
     end, most = time.monotonic() + seconds, 0
     while time.monotonic() < end:
         status = project.run("dvc", "queue", "status")
         most = max(most, *map(int, re.findall(r"(\d+) active", status)))
-        if not re.search(r"\b(Queued|Running)\b", status):
+        if len(re.findall(r"\b(Success|Failed)\b", status)) == tasks:
             return most
         time.sleep(1)
-    raise AssertionError(f"the queue did not become empty:\n{status}")
+    raise AssertionError(f"the queue did not end:\n{status}")
 
 
 def file_at(project: Project, revision: str, path: str) -> str:

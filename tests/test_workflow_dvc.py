@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 from archive_layout import write_layout
-from following import emptied, experiments, file_at, follow
+from following import ended, experiments, file_at, follow
 from forge import Job
 from remotes import use_folder
 from tracking_server import runs_of
-from workflow import Project, stages_run
+from workflow import KEPT, TABLES, Project, stages_run
 
 from mtinet.data import nyud
 
@@ -361,7 +361,7 @@ def test_queued_experiments_run_side_by_side_each_with_its_own_code(project: Pro
     method.write_text(code)
     follow(project, "dvc", "queue", "start", "--jobs", "2")
     del project.environment["MLFLOW_TRACKING_URI"]
-    assert emptied(project) == 2
+    assert ended(project, tasks=2) == 2
     follow(project, "dvc", "queue", "status")
     faster, edited = experiments(project, "faster", "edited")
     assert (faster["State"], edited["State"]) == ("Success", "Success")
@@ -391,9 +391,9 @@ def test_mlflow_holds_a_run_per_experiment_and_seed(project: Project) -> None:
     experiment = client.get_experiment_by_name("scenes-smoke")
     runs = client.search_runs([experiment.experiment_id], max_results=100)
     finished = {run.info.run_name: run for run in runs if run.info.status == "FINISHED"}
-    assert set(finished) == {
-        f"nyud/{name}/seed0" for name in ("hrnet18-single-seg", "hrnet18-single-depth", "hrnet18-mtl", "hrnet18-mti-n")
-    }
+    nested = {name for name, run in finished.items() if "mlflow.parentRunId" in run.data.tags}
+    assert nested == {f"nyud/{name}/seed0" for name in KEPT}
+    assert set(finished) - nested == {f"nyud/{table}" for table in TABLES}
     run = finished["nyud/hrnet18-mtl/seed0"]
     metrics = json.loads((project.folder / "reports/scenes-smoke/metrics/nyud/hrnet18-mtl/seed0.json").read_text())
     assert run.data.metrics["depth.rmse"] == pytest.approx(metrics["tasks"]["depth"]["rmse"])

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,19 +56,21 @@ class Project:
 
     def run(self, *command: str, fails: bool = False, timeout: float = 600) -> str:
         """Run a command; its whole output. Fails the test when the exit status is not as expected."""
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout,
-            stdin=subprocess.DEVNULL,
-        )
-        summary = f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4000:]}"
-        assert (done.returncode != 0) == fails, summary
-        return done.stdout
+        # Into a file: workers that a command leaves behind hold a pipe open, and would be waited for.
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as stream:
+            done = subprocess.run(
+                command,
+                cwd=self.folder,
+                env=self.environment,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                timeout=timeout,
+                stdin=subprocess.DEVNULL,
+            )
+            stream.seek(0)
+            output = stream.read()
+        assert (done.returncode != 0) == fails, f"{' '.join(command)} ended with {done.returncode}:\n{output[-4000:]}"
+        return output
 
     def commit(self, message: str) -> None:
         self.run("git", "add", "-A")

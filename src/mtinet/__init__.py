@@ -4,7 +4,15 @@ import os
 import sys
 from pathlib import Path
 
-from mtinet import interruption
+# An editable install names one tree. A stage of another one (the copy in which DVC runs a queued experiment, a git
+# worktree) must run that tree's code, of which its results are made and which their manifests name.
+_script = Path(sys.argv[0]).absolute()
+_own = _script.parent.parent / "src" / __name__
+if _script.parent.name == "stages" and (_own / "__init__.py").exists():
+    __path__ = [str(_own)]
+    __file__ = str(_own / "__init__.py")
+
+from mtinet import interruption  # noqa: E402  (of the tree that is set above)
 
 # The first that a stage imports: a scheduler's signal may come during the seconds of the other imports.
 interruption.begin()
@@ -16,12 +24,3 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 # Weights are tensors. Libraries that still load them as pickles of whatever (torchvision's downloads) may not run what
 # is in there; read whenever torch loads.
 os.environ.setdefault("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
-
-
-# An editable install names one tree. A stage of another one (the copy in which DVC runs a queued experiment, a git
-# worktree) must run that tree's code, of which its results are made and which their manifests name.
-_script = Path(sys.argv[0]).absolute()
-_own = _script.parent.parent / "src" / __name__
-if _script.parent.name == "stages" and (_own / "__init__.py").exists():
-    __path__ = [str(_own)]
-    __file__ = str(_own / "__init__.py")

@@ -67,6 +67,15 @@ def store() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').absolute()}"
 
 
+def migration_lock(place: str) -> FileLock:
+    """Processes that open a fresh SQLite file at once crash in its migration: the lock lies beside the file.
+
+    Several working folders may share one. Any other store has a server, which does its own: the lock is our folder's.
+    """
+    file = place.removeprefix("sqlite:///")
+    return FileLock(".cache/mlflow.lock" if file == place else f"{file}.lock", timeout=LOCK_TIMEOUT)
+
+
 def live() -> bool:
     """Whether runs are tracked while they train: where somebody named a store, and so may be watching it.
 
@@ -83,9 +92,9 @@ def connect(experiment: str) -> Any:
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     Path(".cache").mkdir(exist_ok=True)
-    # Processes that open a fresh SQLite file at once crash in its migration: one at a time.
-    with FileLock(".cache/mlflow.lock", timeout=LOCK_TIMEOUT):
-        client = mlflow.MlflowClient(store())
+    place = store()
+    with migration_lock(place):
+        client = mlflow.MlflowClient(place)
         if client.get_experiment_by_name(experiment) is None:
             try:
                 client.create_experiment(experiment)
