@@ -1,0 +1,46 @@
+"""The networks that benchmarks train: experiments of params.yaml, at a size, a precision and a number of threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from benchmarks.harness import ROOT
+from mtinet import config
+from mtinet.config import Augmentation, InputSize
+from mtinet.paths import PARAMS
+from mtinet.training.run import Run
+
+DATASET = "nyud"
+NETWORKS = (
+    "hrnet18-single-depth", "hrnet18-mtl", "hrnet18-pad-ne", "hrnet18-mti-ne",
+    "r18fpn-single-depth", "r18fpn-mtl", "r18fpn-pad-ne", "r18fpn-mti-ne",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Size of the input, images of a batch, images of an epoch, and zoom factors, as a scale of params.yaml has them."""
+
+    height: int
+    width: int
+    batch: int
+    images: int
+
+
+LAPTOP = Scale(64, 96, 6, 168)
+PAPER = Scale(480, 640, 6, 795)
+
+
+def run_of(experiment: str, scale: Scale, threads: int, precision: str) -> Run:
+    """The experiment as params.yaml declares it, at laptop scale but for what is given."""
+    params = config.load(ROOT / PARAMS)
+    params = params.model_copy(update={"study": params.study.model_copy(update={"scale": "laptop"})})
+    run = Run.of(params, DATASET, experiment, 0)
+    size = InputSize(height=scale.height, width=scale.width)
+    changed = run.scale.model_copy(update={"input": size, "batch_size": scale.batch, "epochs": 1000})
+    return replace(run, scale=changed, threads=threads, precision=precision)
+
+
+def with_augmentation(run: Run, augmentation: Augmentation) -> Run:
+    """The run with another augmentation than its scale's."""
+    return replace(run, scale=run.scale.model_copy(update={"augmentation": augmentation}))

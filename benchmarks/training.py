@@ -1,0 +1,150 @@
+"""Training beside a plain PyTorch loop: python -m benchmarks.training; writes reports/benchmarks/training.csv.
+
+`step`: on one batch in memory. `epoch`: at laptop scale, loading included. On a GPU, where there is one, the step at
+paper scale too. Ways: plain as torch has it by default (see benchmarks/plain.py), ours in float32 and in bfloat16, and
+two runs of ours side by side, a thread each, which is what `make repro` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import frames, harness, networks, workers
+from benchmarks.harness import Plan, Row, Way
+from benchmarks.networks import Scale
+from benchmarks.workers import AS_TORCH_HAS_IT, OURS, Worker
+from mtinet import stage
+
+STEPS = 2  # of one repetition
+LONG = ("hrnet18-single-depth", "hrnet18-mti-ne")  # trained with loading, too
+EPOCH = 28  # steps: an epoch at laptop scale
+WORKERS = 2  # of the plain loader
+PRECISIONS = ("float32", "bfloat16")
+Calls = dict[str, Any]
+
+
+def measure(quick: bool) -> list[Row]:
+    """All lines."""
+    frames.made(frames.LAPTOP)
+    cases = networks.NETWORKS[:1] if quick else networks.NETWORKS
+    long = LONG[:1] if quick else LONG
+    found: list[Row] = []
+    with workers.started(("plain", AS_TORCH_HAS_IT), ("ours", OURS), ("ours", OURS)) as (plain, first, second):
+        for network in cases:
+            found += on_cpu(network, plain, [first, second], network in long, quick)
+    return found + list(on_gpu(quick))
+
+
+def on_cpu(network: str, plain: Worker, ours: list[Worker], with_epoch: bool, quick: bool) -> list[Row]:
+    """Steps of one network, and epochs where wanted."""
+    built(network, plain, ours, networks.LAPTOP)
+    shared = {"device": "cpu", "tf32": "none", "height": networks.LAPTOP.height, "width": networks.LAPTOP.width,
+              "batch": networks.LAPTOP.batch}  # fmt: skip
+    count, images = STEPS, STEPS * networks.LAPTOP.batch
+    threads = stage.cores()
+    ways = {"plain": way([plain], "steps", images, threads, "float32", name="float32", count=count)}
+    ways |= our_ways(ours, "steps", count)
+    plan = harness.QUICK if quick else Plan(repetitions=9, seconds=16)
+    found, _ = harness.compared(f"step {network}", ways, plan, **shared)
+    if with_epoch:
+        found += epochs(network, plain, ours, quick, shared)
+    for worker in (plain, *ours):
+        worker.ask("forget")
+    return found
+
+
+def built(network: str, plain: Worker, ours: list[Worker], scale: Scale) -> None:
+    """Have every process make the network in its precisions."""
+    plain.build("float32", network, scale, 0, "float32")
+    for worker in ours:
+        for precision in PRECISIONS:
+            worker.build(precision, network, scale, 1, precision)
+
+
+def way(users: list[Worker], call: str, images: int, threads: int, precision: str, **arguments: Any) -> Way:
+    """One call of some processes at once; what it did is counted over all of them, till the last is done."""
+
+    def run() -> float:
+        return max(float(told["seconds"]) for told in workers.together(users, call, **arguments))
+
+    told = {"threads": threads, "processes": len(users), "precision": precision}
+    return Way(run, images * len(users), told)
+
+
+def our_ways(ours: list[Worker], call: str, count: int) -> dict[str, Way]:
+    """Each precision, alone and two side by side."""
+    images = count * networks.LAPTOP.batch
+    found = {}
+    for users, name in ((ours[:1], "ours"), (ours, "ours, two side by side")):
+        for precision in PRECISIONS:
+            found[f"{name}, {precision}"] = way(users, call, images, 1, precision, name=precision, count=count)
+    return found
+
+
+def epochs(network: str, plain: Worker, ours: list[Worker], quick: bool, shared: Calls) -> list[Row]:
+    """An epoch's steps with loading; also plain with the loading in its own process."""
+    count = 2 if quick else EPOCH
+    images, threads = count * networks.LAPTOP.batch, stage.cores()
+    ways = {
+        "plain": way([plain], "epoch", images, threads, "float32", name="float32", count=count, workers=WORKERS),
+        "plain, no workers": way([plain], "epoch", images, threads, "float32", name="float32", count=count, workers=0),
+    }
+    ways |= our_ways(ours, "epoch", count)
+    plan = harness.QUICK if quick else Plan(repetitions=3, warm_up=0, seconds=40, least=2)
+    # Loader's workers start, and files come into memory, before anything is timed.
+    for workers_of_it in (WORKERS, 0):
+        plain.ask("epoch", name="float32", count=1, workers=workers_of_it)
+    workers.together(ours, "epoch", name="float32", count=1)
+    found, _ = harness.compared(f"epoch {network}", ways, plan, note=f"{count} steps, loading included", **shared)
+    return found
+
+
+# On a GPU -----------------------------------------------------------------------------------------------------
+
+
+def on_gpu(quick: bool) -> Iterator[Row]:
+    """The step at paper scale; where there is no GPU, a line that says so."""
+    case = "step hrnet18-mti-ne"
+    if not Path("/dev/nvidiactl").exists():
+        yield harness.row(case=case, way="plain and ours", device="cuda", batch=networks.PAPER.batch,
+                          height=networks.PAPER.height, width=networks.PAPER.width,
+                          note="not measured: no GPU here")  # fmt: skip
+        return
+    yield from on_device("cuda", "hrnet18-mti-ne", networks.PAPER, quick)
+
+
+def on_device(device: str, network: str, scale: Scale, quick: bool) -> Sequence[Row]:
+    """Plain and ours on one device, with the memory that each takes; each in a process of its own."""
+    frames.made(frames.PAPER)
+    wanted = [("plain", AS_TORCH_HAS_IT), *(("ours", OURS) for _ in PRECISIONS)]
+    count = 1 if quick else 10
+    peaks: dict[str, float] = {}
+    with workers.started(*wanted, device=device) as (plain, *ours):
+        plain.build("float32", network, scale, 0, "float32")
+        ways = {"plain": noting(peaks, "plain", plain, scale, count, "float32", "default")}
+        for worker, precision in zip(ours, PRECISIONS, strict=True):
+            worker.build(precision, network, scale, 1, precision)
+            ways[f"ours, {precision}"] = noting(peaks, f"ours, {precision}", worker, scale, count, precision, "off")
+        plan = harness.QUICK if quick else Plan(repetitions=7, warm_up=2, seconds=60)
+        shared = {"device": device, "batch": scale.batch, "height": scale.height, "width": scale.width}
+        found, _ = harness.compared(f"step {network}", ways, plan, **shared)
+    for line in found:
+        line["note"] = f"at most {peaks[line['way']]:.0f} MiB"
+    return found
+
+
+def noting(
+    peaks: dict[str, float], name: str, worker: Worker, scale: Scale, count: int, precision: str, tf32: str
+) -> Way:
+    """A way that also notes the memory that it took."""
+
+    def run() -> None:
+        peaks[name] = worker.ask("steps", name=precision, count=count)["peak"]
+
+    return Way(run, count * scale.batch, {"precision": precision, "tf32": tf32, "processes": 1})
+
+
+if __name__ == "__main__":
+    harness.main("training", __doc__, measure)
