@@ -24,7 +24,7 @@ from mtinet.config import Augmentation, SceneSet
 from mtinet.training import batches
 
 NETWORK = "hrnet18-mti-ne"  # all four tasks
-BATCHES = 4  # of one repetition
+BATCHES = {"laptop": 24, "paper": 8}  # of one repetition: many beside those that a loader has in advance
 PAPER_AUGMENTATION = Augmentation(zoom=[1.0, 1.2, 1.5], flip=True)
 
 
@@ -45,7 +45,7 @@ def loading(name: str, scale: Scale, scenes: SceneSet, quick: bool) -> list[Row]
     run = networks.run_of(NETWORK, scale, 1, "float32")
     augmentation = PAPER_AUGMENTATION if name == "paper" else run.scale.augmentation
     run = networks.with_augmentation(run, augmentation)
-    count = 1 if quick else BATCHES
+    count = 4 if quick else BATCHES[name]
     size = (scale.height, scale.width)
     files = plain.Frames(frames.made(scenes) / "raw", run.tasks, size, augmentation.zoom or [1.0], 10 * scale.images)
     split = frames.packed(scenes, "train", scale.images)
@@ -58,7 +58,7 @@ def loading(name: str, scale: Scale, scenes: SceneSet, quick: bool) -> list[Row]
         way: Way(partial(taken, stream, count, loaders), count * scale.batch, {"processes": loaders or 1, "threads": 1})
         for way, (stream, loaders) in streams.items()
     }
-    plan = harness.QUICK if quick else Plan(repetitions=15, warm_up=2, seconds=20)
+    plan = harness.QUICK if quick else Plan(repetitions=9, warm_up=1, seconds=12)
     shared = {"device": "cpu", "batch": scale.batch, "height": scale.height, "width": scale.width}
     note = f"stored at {scenes.height}x{scenes.width}, image and {len(run.tasks)} labels"
     return harness.compared(f"batch {name}", ways, plan, note=note, **shared)[0]
@@ -92,7 +92,7 @@ def waiting(quick: bool) -> list[Row]:
     """The share of an epoch that a training process waits for its batches."""
     count = 2 if quick else EPOCH
     found: list[Row] = []
-    networks_of_it = ("hrnet18-mtl",) if quick else ("hrnet18-single-depth", "hrnet18-mtl", NETWORK)
+    networks_of_it = ("hrnet18-mtl",) if quick else ("hrnet18-single-depth", NETWORK)
     with workers.started(("plain", AS_TORCH_HAS_IT), ("ours", OURS)) as (theirs, ours):
         for network in networks_of_it:
             theirs.build("float32", network, networks.LAPTOP, 0, "float32")
@@ -101,7 +101,7 @@ def waiting(quick: bool) -> list[Row]:
             for precision in PRECISIONS:
                 ours.build(precision, network, networks.LAPTOP, 1, precision)
                 ways[f"ours, {precision}"] = watched(shares, f"ours, {precision}", ours, count, precision, 0)
-            plan = harness.QUICK if quick else Plan(repetitions=3, warm_up=1, seconds=20, least=2)
+            plan = harness.QUICK if quick else Plan(repetitions=3, warm_up=1, seconds=10, least=2)
             times = harness.interleaved(ways, plan)
             lines = harness.rows(f"waiting {network}", ways, times, "plain", plan, device="cpu",
                                  batch=networks.LAPTOP.batch, height=64, width=96)  # fmt: skip

@@ -29,7 +29,8 @@ FOLDER = ROOT / "reports" / "benchmarks"
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "opencv-python-headless", "pillow")
 COLUMNS = (
     "case", "way", "device", "precision", "tf32", "batch", "height", "width", "threads", "processes",
-    "warm_up", "repetitions", "median_s", "low_s", "high_s", "images_per_s", "ratio", "ratio_low", "ratio_high", "note",
+    "warm_up", "repetitions", "median_s", "low_s", "high_s", "images_per_s", "ratio", "ratio_low", "ratio_high",
+    "rate", "unit", "note",
 )  # fmt: skip
 MEANING = (
     "median_s, low_s, high_s: median and quartiles of the seconds of one repetition; repetitions of all ways of a case"
@@ -96,7 +97,8 @@ def rows(
     found = []
     for name, way in ways.items():
         low, middle, high = quartiles(times[name])
-        ratios = [(theirs / base) / (mine / way.images) for theirs, mine in zip(times[reference], times[name], strict=True)]
+        pairs = zip(times[reference], times[name], strict=True)
+        ratios = [(theirs / base) / (mine / way.images) for theirs, mine in pairs]
         slow, ratio, fast = quartiles(ratios)
         found.append(
             row(
@@ -179,11 +181,13 @@ def gpu() -> str:
     return f"gpu {found[0]}" if found else "a GPU that says nothing of itself"
 
 
-def write(subject: str, found: Sequence[Row], lines: Sequence[str], folder: Path = FOLDER) -> Path:
-    """Write <subject>.csv whole, conditions first, as comments."""
+def write(
+    subject: str, found: Sequence[Row], lines: Sequence[str], folder: Path = FOLDER, columns: Sequence[str] = COLUMNS
+) -> Path:
+    """Write <subject>.csv whole, conditions first, as comments; without the columns that nothing stands in."""
     path = folder / f"{subject}.csv"
     folder.mkdir(parents=True, exist_ok=True)
-    used = [name for name in COLUMNS if any(line[name] != "" for line in found)]
+    used = [name for name in columns if any(line[name] != "" for line in found)]
     with files.replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         stream.writelines(f"# {line}\n" for line in lines)
         table = csv.DictWriter(stream, used, lineterminator="\n", extrasaction="ignore")
@@ -203,12 +207,17 @@ def arguments(description: str | None) -> argparse.Namespace:
     """What every benchmark takes: --quick tries it out in seconds, --note adds a line to the head of the file."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one repetition of the smallest case: does it run?")
-    parser.add_argument("--note", action="append", default=[], help="a line for the head, such as what else was running")
+    parser.add_argument("--note", action="append", default=[], help="a line for the head: what else was running")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the table goes")
     return parser.parse_args()
 
 
-def main(subject: str, description: str | None, measure: Callable[[bool], Sequence[Row]]) -> None:
+def main(
+    subject: str,
+    description: str | None,
+    measure: Callable[[bool], Sequence[Row]],
+    columns: Sequence[str] = COLUMNS,
+) -> None:
     """A benchmark's entry point: measure(quick) gives the lines of <subject>.csv."""
     given = arguments(description)
     lines = [*conditions(subject), *(["a quick try, not a measurement"] if given.quick else []), *given.note]
@@ -216,7 +225,7 @@ def main(subject: str, description: str | None, measure: Callable[[bool], Sequen
     began = time.monotonic()
     found = measure(given.quick)
     lines.append(f"measured in {time.monotonic() - began:.0f} s")
-    write(subject, found, lines, given.folder)
+    write(subject, found, lines, given.folder, columns)
 
 
 QUICK = Plan(repetitions=1, warm_up=0, least=1)

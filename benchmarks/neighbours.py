@@ -9,25 +9,24 @@ from __future__ import annotations
 
 from benchmarks import frames, harness, networks, workers
 from benchmarks.harness import Plan, Row, Way
-from benchmarks.training import PRECISIONS, way
-from benchmarks.workers import AS_TORCH_HAS_IT, OURS
+from benchmarks.training import LITTLE, PRECISIONS, way
+from benchmarks.workers import AS_TORCH_HAS_IT, OURS, SPINNING_LITTLE
 from mtinet import stage
 
 NETWORK = "hrnet18-mti-ne"
-LITTLE = {**AS_TORCH_HAS_IT, **OURS}
 
 
 def measure(quick: bool) -> list[Row]:
     """All lines."""
     frames.made(frames.LAPTOP)
     network = "hrnet18-single-depth" if quick else NETWORK
-    wanted = [("plain", AS_TORCH_HAS_IT), ("plain", LITTLE), ("ours", OURS)]
+    wanted = [("plain", AS_TORCH_HAS_IT), ("plain", SPINNING_LITTLE), ("ours", OURS)]
     found: list[Row] = []
     free: dict[str, float] = {}
     with workers.started(*wanted) as users:
         spinning, little, ours = users
         ways = {}
-        for name, user in (("plain", spinning), ("plain, GOMP_SPINCOUNT=10000", little)):
+        for name, user in (("plain", spinning), (LITTLE, little)):
             user.build("float32", network, networks.LAPTOP, 0, "float32")
             ways[name] = way([user], "steps", networks.LAPTOP.batch, stage.cores(), "float32", name="float32", count=1)
         for precision in PRECISIONS:
@@ -42,7 +41,7 @@ def measure(quick: bool) -> list[Row]:
 
 def beside(number: int, network: str, ways: dict[str, Way], free: dict[str, float], quick: bool) -> list[Row]:
     """Steps beside so many busy processes; `free` gets, then has, the seconds on free cores."""
-    plan = harness.QUICK if quick else Plan(repetitions=7, warm_up=0 if number else 2, seconds=15, least=2)
+    plan = harness.QUICK if quick else Plan(repetitions=7, warm_up=0 if number else 2, seconds=8, least=1)
     with workers.busy(number):
         times = harness.interleaved(ways, plan)
     shared = {"device": "cpu", "batch": networks.LAPTOP.batch, "height": networks.LAPTOP.height,

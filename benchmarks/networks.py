@@ -19,7 +19,7 @@ NETWORKS = (
 
 @dataclass(frozen=True)
 class Scale:
-    """Size of the input, images of a batch, images of an epoch, and zoom factors, as a scale of params.yaml has them."""
+    """Size of the input, images of a batch and of an epoch, as a scale of params.yaml has them."""
 
     height: int
     width: int

@@ -81,7 +81,8 @@ def resized(array: NDArray[Any], kind: str, size: Size, zoom: float) -> NDArray[
     seen = np.ascontiguousarray(array[top : top + down, left : left + across])
     if kind == "edge" and down >= 2 * size[0]:  # or most of a line that is a pixel wide is lost
         seen = cv2.dilate(seen.astype(np.uint8), np.ones((down // size[0],) * 2, np.uint8))
-    how = cv2.INTER_AREA if kind == "image" and down > size[0] else cv2.INTER_LINEAR if kind == "image" else cv2.INTER_NEAREST
+    smooth = cv2.INTER_AREA if down > size[0] else cv2.INTER_LINEAR
+    how = smooth if kind == "image" else cv2.INTER_NEAREST
     return np.asarray(cv2.resize(seen, (size[1], size[0]), interpolation=how))
 
 

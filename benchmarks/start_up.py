@@ -37,7 +37,7 @@ ARGUMENTS = {
 }
 EVERYTHING = (
     "from mtinet.compat import timm, torchvision; import torch, numpy, scipy.stats, scipy.ndimage, pandas, skimage,"
-    " cv2, PIL.Image, matplotlib.pyplot, mlflow, pydantic, yaml, trimesh, safetensors.torch, onnxruntime, jinja2, requests"
+    " cv2, PIL.Image, matplotlib.pyplot, mlflow, pydantic, yaml, trimesh, safetensors.torch, onnxruntime, jinja2"
 )
 SLOWEST = 12  # imports that are printed
 
@@ -109,7 +109,7 @@ def measure(quick: bool) -> list[Row]:
     names = ["train", "table"] if quick else stages()
     ways = {"plain": Way(partial(everything, folder))}
     ways |= {name: Way(partial(seconds_of, name, folder)) for name in names}
-    plan = harness.QUICK if quick else Plan(repetitions=3, warm_up=0, seconds=60, least=2)
+    plan = harness.QUICK if quick else Plan(repetitions=3, warm_up=0, seconds=36, least=2)
     times = harness.interleaved(ways, plan)
     lines = harness.rows("start-up", ways, times, "plain", plan, device="cpu")
     for line in lines:

@@ -139,7 +139,10 @@ class Session:
             torch.set_num_threads(threads)
         if (name, workers) not in self.streams:
             self.streams[name, workers] = self.trainers[name].batches(workers)
-        stream, waited, started = self.streams[name, workers], 0.0, time.perf_counter()
+        stream, waited = self.streams[name, workers], 0.0
+        for _ in range(workers * plain.AHEAD):  # what the workers made in advance, while nothing was timed
+            next(stream)
+        started = time.perf_counter()
         for _ in range(count):
             began = time.perf_counter()
             batch = next(stream)

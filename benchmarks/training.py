@@ -1,6 +1,6 @@
 """Training beside a plain PyTorch loop: python -m benchmarks.training; writes reports/benchmarks/training.csv.
 
-`step`: on one batch in memory. `epoch`: at laptop scale, loading included. On a GPU, where there is one, the step at
+`step`: on one batch in memory. `epoch`: with loading. On a GPU, where there is one, the step at
 paper scale too. Ways: plain as torch has it by default (see benchmarks/plain.py), ours in float32 and in bfloat16, and
 two runs of ours side by side, a thread each, which is what `make repro` does.
 """
@@ -14,14 +14,15 @@ from typing import Any
 from benchmarks import frames, harness, networks, workers
 from benchmarks.harness import Plan, Row, Way
 from benchmarks.networks import Scale
-from benchmarks.workers import AS_TORCH_HAS_IT, OURS, Worker
+from benchmarks.workers import AS_TORCH_HAS_IT, OURS, SPINNING_LITTLE, Worker
 from mtinet import stage
 
 STEPS = 2  # of one repetition
 LONG = ("hrnet18-single-depth", "hrnet18-mti-ne")  # trained with loading, too
-EPOCH = 28  # steps: an epoch at laptop scale
+EPOCH = 10  # steps with loading in one repetition
 WORKERS = 2  # of the plain loader
 PRECISIONS = ("float32", "bfloat16")
+LITTLE = "plain, GOMP_SPINCOUNT=10000"  # what mtinet sets: without it two threads suffer from any neighbour
 Calls = dict[str, Any]
 
 
@@ -31,33 +32,39 @@ def measure(quick: bool) -> list[Row]:
     cases = networks.NETWORKS[:1] if quick else networks.NETWORKS
     long = LONG[:1] if quick else LONG
     found: list[Row] = []
-    with workers.started(("plain", AS_TORCH_HAS_IT), ("ours", OURS), ("ours", OURS)) as (plain, first, second):
+    wanted = [("plain", AS_TORCH_HAS_IT), ("plain", SPINNING_LITTLE), ("ours", OURS), ("ours", OURS)]
+    with workers.started(*wanted) as (*plain, first, second):
         for network in cases:
             found += on_cpu(network, plain, [first, second], network in long, quick)
     return found + list(on_gpu(quick))
 
 
-def on_cpu(network: str, plain: Worker, ours: list[Worker], with_epoch: bool, quick: bool) -> list[Row]:
+def on_cpu(network: str, plain: list[Worker], ours: list[Worker], with_epoch: bool, quick: bool) -> list[Row]:
     """Steps of one network, and epochs where wanted."""
     built(network, plain, ours, networks.LAPTOP)
+    default, little = plain
     shared = {"device": "cpu", "tf32": "none", "height": networks.LAPTOP.height, "width": networks.LAPTOP.width,
               "batch": networks.LAPTOP.batch}  # fmt: skip
     count, images = STEPS, STEPS * networks.LAPTOP.batch
     threads = stage.cores()
-    ways = {"plain": way([plain], "steps", images, threads, "float32", name="float32", count=count)}
+    ways = {
+        "plain": way([default], "steps", images, threads, "float32", name="float32", count=count),
+        LITTLE: way([little], "steps", images, threads, "float32", name="float32", count=count),
+    }
     ways |= our_ways(ours, "steps", count)
-    plan = harness.QUICK if quick else Plan(repetitions=9, seconds=16)
+    plan = harness.QUICK if quick else Plan(repetitions=9, seconds=9)
     found, _ = harness.compared(f"step {network}", ways, plan, **shared)
     if with_epoch:
         found += epochs(network, plain, ours, quick, shared)
-    for worker in (plain, *ours):
+    for worker in (*plain, *ours):
         worker.ask("forget")
     return found
 
 
-def built(network: str, plain: Worker, ours: list[Worker], scale: Scale) -> None:
+def built(network: str, plain: list[Worker], ours: list[Worker], scale: Scale) -> None:
     """Have every process make the network in its precisions."""
-    plain.build("float32", network, scale, 0, "float32")
+    for worker in plain:
+        worker.build("float32", network, scale, 0, "float32")
     for worker in ours:
         for precision in PRECISIONS:
             worker.build(precision, network, scale, 1, precision)
@@ -83,20 +90,23 @@ def our_ways(ours: list[Worker], call: str, count: int) -> dict[str, Way]:
     return found
 
 
-def epochs(network: str, plain: Worker, ours: list[Worker], quick: bool, shared: Calls) -> list[Row]:
-    """An epoch's steps with loading; also plain with the loading in its own process."""
+def epochs(network: str, plain: list[Worker], ours: list[Worker], quick: bool, shared: Calls) -> list[Row]:
+    """Steps with loading; plain also with less spinning, and with the loading in its own process."""
+    default, little = plain
     count = 2 if quick else EPOCH
     images, threads = count * networks.LAPTOP.batch, stage.cores()
+    shares = {"plain": (default, WORKERS), LITTLE: (little, WORKERS), f"{LITTLE}, no workers": (little, 0)}
     ways = {
-        "plain": way([plain], "epoch", images, threads, "float32", name="float32", count=count, workers=WORKERS),
-        "plain, no workers": way([plain], "epoch", images, threads, "float32", name="float32", count=count, workers=0),
+        name: way([worker], "epoch", images, threads, "float32", name="float32", count=count, workers=loaders)
+        for name, (worker, loaders) in shares.items()
     }
     ways |= our_ways(ours, "epoch", count)
-    plan = harness.QUICK if quick else Plan(repetitions=3, warm_up=0, seconds=40, least=2)
+    plan = harness.QUICK if quick else Plan(repetitions=5, warm_up=0, seconds=25, least=2)
     # Loader's workers start, and files come into memory, before anything is timed.
-    for workers_of_it in (WORKERS, 0):
-        plain.ask("epoch", name="float32", count=1, workers=workers_of_it)
-    workers.together(ours, "epoch", name="float32", count=1)
+    for worker, loaders in shares.values():
+        worker.ask("epoch", name="float32", count=1, workers=loaders)
+    for precision in PRECISIONS:
+        workers.together(ours, "epoch", name=precision, count=1)
     found, _ = harness.compared(f"epoch {network}", ways, plan, note=f"{count} steps, loading included", **shared)
     return found
 

@@ -17,6 +17,7 @@ from benchmarks.networks import Scale
 SPIN = "GOMP_SPINCOUNT"
 OURS = {SPIN: "10000"}  # what mtinet sets where the user has not
 AS_TORCH_HAS_IT = {SPIN: None, "OMP_NUM_THREADS": None}
+SPINNING_LITTLE = {**AS_TORCH_HAS_IT, **OURS}
 BURN = "while True: pass"
 
 
@@ -57,9 +58,7 @@ class Worker:
 
     def build(self, name: str, network: str, scale: Scale, threads: int, precision: str) -> dict[str, Any]:
         """Have it make a network; see benchmarks.trainer.Session.build."""
-        return self.ask(
-            "build", name=name, network=network, scale=asdict(scale), threads=threads, precision=precision
-        )
+        return self.ask("build", name=name, network=network, scale=asdict(scale), threads=threads, precision=precision)
 
     def close(self) -> None:
         """End it."""
