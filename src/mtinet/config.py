@@ -43,6 +43,7 @@ class Study(Strict):
 class Compute(Strict):
     threads: Threads
     processes: Processes = 1
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: Literal["auto", "cpu", "cuda"]
 
 

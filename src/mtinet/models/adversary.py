@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mtinet.models.blocks import at_least_float32
+
 
 class GradientReversal(torch.autograd.Function):
     """The identity, whose gradient is multiplied by -factor."""
@@ -48,6 +50,7 @@ def directions(gradient: Tensor) -> tuple[Tensor, Tensor]:
 
     A pixel that no valid label reaches has a gradient of exactly zero; there the result is zero as well.
     """
+    gradient = at_least_float32(gradient)
     # Elements are down to 1e-9, so their squares would underflow: each pixel is first divided by its largest.
     largest = gradient.detach().abs().amax(dim=1, keepdim=True)
     valid = largest > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -52,6 +53,11 @@ class SqueezeExcitation(nn.Module):
         pooled = features.mean(dim=(2, 3))
         gate: Tensor = self.excite(functional.relu(self.squeeze(pooled))).sigmoid()
         return gate[:, :, None, None]
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """The same values in float32, where bfloat16 would not do: in sums and norms of many."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def resize(features: Tensor, like: Tensor) -> Tensor:

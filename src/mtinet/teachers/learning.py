@@ -92,6 +92,7 @@ def run_of(params: Params, dataset: str, task: str, images: int) -> Run:
         ),
         scale=params.scale(dataset).model_copy(update=training_of(budget, images)),
         threads=params.compute.threads,
+        precision=params.compute.precision,
         channels={task: params.channels(dataset, task)},
         loss_weights={task: 1.0},
     )  # fmt: skip

@@ -9,6 +9,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from mtinet.errors import UserError
+from mtinet.models.blocks import at_least_float32
 
 
 def synchronised(model: nn.Module) -> nn.Module:
@@ -52,6 +53,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
     def forward(self, features: Tensor) -> Tensor:
         if not self.training:
             return super().forward(features)
+        given, features = features.dtype, at_least_float32(features)
         ones = features.new_full((1,), features.numel() / features.shape[1])
         sums, pixels = Sum.apply(torch.cat([features.sum((0, 2, 3)), ones])).split([self.num_features, 1])
         pixels = pixels.detach()
@@ -61,7 +63,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
         variance = Sum.apply(centred.square().sum((0, 2, 3))) / pixels
         self.note(mean.detach(), variance.detach() * pixels / (pixels - 1))
         scale = (variance + self.eps).rsqrt() * self.weight
-        result: Tensor = centred * scale[:, None, None] + self.bias[:, None, None]
+        result: Tensor = (centred * scale[:, None, None] + self.bias[:, None, None]).to(given)
         return result
 
     def note(self, mean: Tensor, variance: Tensor) -> None:

@@ -17,9 +17,10 @@ from mtinet import interruption, losses, models
 from mtinet.data.packed import PackedSplit
 from mtinet.errors import Interrupted, UserError
 from mtinet.losses import total_loss
+from mtinet.models.interface import Predictions
 from mtinet.models.procedure import LossFunction, Procedure, Progress
 from mtinet.paths import PARAMS
-from mtinet.training import batches, checkpoints, distributed
+from mtinet.training import batches, checkpoints, distributed, precision
 from mtinet.training.run import Run
 
 SGD_MOMENTUM = 0.9
@@ -166,7 +167,7 @@ def state_of(model: nn.Module, optimizer: torch.optim.Optimizer, position: Posit
     """All that the steps to come depend on.
 
     The learning rate and ASTMT's gradient reversal follow from the step, a batch from (seed, epoch) and its place,
-    procedures have no state of their own, and nothing is scaled: all is float32.
+    procedures have no state of their own, weights are float32, and no loss is scaled.
     """
     return {
         "model": model.state_dict(),
@@ -225,14 +226,21 @@ def train_step(
         group["lr"] = rate * group["lr_factor"]
     targets = {key: value.to(device) for key, value in batch.items()}
     targets["image"] = targets["image"].contiguous(memory_format=torch.channels_last)
-    values = distributed.summed(procedure.step(optimizer, targets, loss_function(run), progress))
+    with precision.computing(precision.chosen(run.precision, device), device):
+        values = procedure.step(optimizer, targets, loss_function(run, device), progress)
+    values = distributed.summed(values)
     require_finite(run, values, progress.step)
     return values
 
 
-def loss_function(run: Run) -> LossFunction:
-    """The run's training objective, with its loss weights."""
-    return lambda predictions, targets: total_loss(predictions, targets, run.loss_weights, distributed.totals)
+def loss_function(run: Run, device: torch.device) -> LossFunction:
+    """The run's training objective, with its loss weights, in float32."""
+
+    def loss(predictions: Predictions, targets: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        with precision.exactly(device):
+            return total_loss(precision.in_float32(predictions), targets, run.loss_weights, distributed.totals)
+
+    return loss
 
 
 def require_finite(run: Run, values: Mapping[str, float], step: int) -> None:

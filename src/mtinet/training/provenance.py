@@ -19,6 +19,7 @@ from mtinet import files
 from mtinet.data.packed import PackedSplit
 from mtinet.errors import UserError
 from mtinet.stage import code_files, code_hash
+from mtinet.training import precision
 from mtinet.training.loop import History
 from mtinet.training.run import Run
 
@@ -54,7 +55,7 @@ def environment(run: Run, device: torch.device) -> dict[str, Any]:
     """What else changes the bytes of a result: libraries, precision, threads, device, instruction set."""
     return {
         "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
-        "precision": "float32",
+        "precision": precision.chosen(run.precision, device),
         "threads": run.threads,
         "device": device.type if device.type == "cpu" else torch.cuda.get_device_name(device),
         "instruction_set": torch.backends.cpu.get_cpu_capability(),

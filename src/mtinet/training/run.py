@@ -25,6 +25,7 @@ class Run:
     channels: dict[str, int]
     loss_weights: dict[str, float]
     processes: int = 1
+    precision: str = "auto"
 
     @classmethod
     def of(cls, params: Params, dataset: str, experiment_name: str, seed: int) -> Run:
@@ -44,6 +45,7 @@ class Run:
             channels={name: params.channels(dataset, name) for name in used},
             loss_weights={name: tasks[name].weight for name in used},
             processes=params.compute.processes,
+            precision=params.compute.precision,
         )
 
     @property
@@ -91,5 +93,6 @@ class Run:
             "registry": {name: dataclasses.asdict(task(name)) for name in self.tasks},
             "threads": self.threads,
             "processes": self.processes,
+            "precision": self.precision,
             "seed": self.seed,
         }
