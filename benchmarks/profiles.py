@@ -45,11 +45,10 @@ class Work(TorchDispatchMode):
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
         if not is_view(func):
-            tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, torch.Tensor)]
             count = flop_registry.get(func._overloadpacket)
             flops = count(*args, **kwargs, out_val=result) if count else 0
-            small = bool(tensors) and tensors[0].dtype == torch.bfloat16
-            self.operators.append((flops, sum(size(tensor) for tensor in tensors), small))
+            small = any(tensor.dtype == torch.bfloat16 for tensor in tensors_in(args)[:1])
+            self.operators.append((flops, moved(func, args, kwargs, result), small))
         return result
 
     @property
@@ -74,9 +73,23 @@ def is_view(func: Any) -> bool:
     return any(alias is not None and not alias.is_write for alias in returned)
 
 
-def size(tensor: torch.Tensor) -> int:
-    """Bytes of a tensor's elements."""
-    return tensor.numel() * tensor.element_size()
+def moved(func: Any, args: Any, kwargs: Mapping[str, Any], result: Any) -> int:
+    """Bytes that an operator reads, those of all its tensors, and writes: what it changes in place, and new ones."""
+    given = dict(zip((argument.name for argument in func._schema.arguments), args, strict=False)) | dict(kwargs)
+    changed = [given.get(argument.name) for argument in func._schema.arguments if in_place(argument)]
+    whole = result if isinstance(result, tuple) else (result,)
+    new = [made for made, declared in zip(whole, func._schema.returns, strict=False) if not in_place(declared)]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors_in((list(given.values()), changed, new)))
+
+
+def in_place(declared: Any) -> bool:
+    """Whether an argument, or what is returned, is memory that the operator writes to."""
+    return declared.alias_info is not None and declared.alias_info.is_write
+
+
+def tensors_in(tree: Any) -> list[torch.Tensor]:
+    """All tensors in nested lists, tuples and dicts."""
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
 
 
 def way_of(kind: str, network: str) -> tuple[Callable[[], None], str]:

@@ -132,6 +132,16 @@ def test_work_is_what_closed_forms_say() -> None:
     with profiles.Work() as work:
         first.add_(1.0)
     assert work.bytes == 2 * first.numel() * 4  # read and written
+    weights = [torch.rand(5, requires_grad=True), torch.rand(7, requires_grad=True)]
+    optimizer = torch.optim.Adam(weights, fused=True)
+    for weight in weights:
+        weight.grad = torch.ones_like(weight)
+    optimizer.step()
+    with profiles.Work() as work:
+        optimizer.step()
+    # Weight, gradient and two moments are read, three of them written, and the count of steps of each both.
+    assert work.bytes >= (4 + 3) * 4 * (5 + 7)
+    assert work.bytes <= (4 + 3) * 4 * (5 + 7 + 4) + 64
     rates = {"float32": 1.0, "bfloat16": 2.0, "copy in cache": 1e9}
     with profiles.Work() as work:
         first.bfloat16() @ second.bfloat16()
