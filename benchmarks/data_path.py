@@ -17,7 +17,7 @@ import torch
 from benchmarks import frames, harness, networks, plain, workers
 from benchmarks.harness import Plan, Row, Way
 from benchmarks.networks import Scale
-from benchmarks.training import EPOCH, PRECISIONS, WORKERS
+from benchmarks.training import PRECISIONS, WORKERS
 from benchmarks.workers import AS_TORCH_HAS_IT, OURS
 from mtinet import stage
 from mtinet.config import Augmentation, SceneSet
@@ -25,6 +25,7 @@ from mtinet.training import batches
 
 NETWORK = "hrnet18-mti-ne"  # all four tasks
 BATCHES = {"laptop": 24, "paper": 8}  # of one repetition: many beside those that a loader has in advance
+COUNTED = 10  # steps of one repetition, whose waiting is watched
 PAPER_AUGMENTATION = Augmentation(zoom=[1.0, 1.2, 1.5], flip=True)
 
 
@@ -90,7 +91,7 @@ def taken(stream: Iterator[Any], count: int, loaders: int) -> float:
 
 def waiting(quick: bool) -> list[Row]:
     """The share of an epoch that a training process waits for its batches."""
-    count = 2 if quick else EPOCH
+    count = 2 if quick else COUNTED
     found: list[Row] = []
     networks_of_it = ("hrnet18-mtl",) if quick else ("hrnet18-single-depth", NETWORK)
     with workers.started(("plain", AS_TORCH_HAS_IT), ("ours", OURS)) as (theirs, ours):

@@ -24,7 +24,7 @@ from benchmarks.trainer import KINDS, fixed_batch
 from mtinet.training import precision
 
 NETWORKS = ("hrnet18-mti-ne", "r18fpn-mti-ne")
-STEPS, SHOWN = 5, 12
+STEPS, SHOWN = 3, 12
 CPU = torch.device("cpu")
 COLUMNS = ("network", "way", "operator", "calls", "ms", "share")
 LIMITS = ("network", "way", "precision", "step_ms", "low_ms", "high_ms", "gflop", "megabytes", "operators",

@@ -12,7 +12,7 @@ from benchmarks.training import PRECISIONS
 from benchmarks.workers import OURS, Worker
 from mtinet import stage
 
-NETWORKS = ("hrnet18-single-depth", "hrnet18-mti-ne", "r18fpn-mti-ne")
+NETWORKS = ("hrnet18-single-depth", "hrnet18-mti-ne")
 STEPS = 4
 
 
@@ -48,7 +48,7 @@ def compared(network: str, precision: str, users: list[Worker], quick: bool) -> 
         "plain": Way(in_turn, images, {"threads": cores, "processes": 1}),
         "side by side": Way(at_once, images, {"threads": 1, "processes": len(users)}),
     }
-    plan = harness.QUICK if quick else Plan(repetitions=7, seconds=7)
+    plan = harness.QUICK if quick else Plan(repetitions=7, seconds=8, least=2)
     shared = {"device": "cpu", "batch": networks.LAPTOP.batch, "height": networks.LAPTOP.height,
               "width": networks.LAPTOP.width, "precision": precision}  # fmt: skip
     return harness.compared(f"two runs {network}", ways, plan, note="plain is in turn", **shared)[0]

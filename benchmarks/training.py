@@ -17,9 +17,9 @@ from benchmarks.networks import Scale
 from benchmarks.workers import AS_TORCH_HAS_IT, OURS, SPINNING_LITTLE, Worker
 from mtinet import stage
 
-STEPS = 2  # of one repetition
+STEPS = 1  # of one repetition
 LONG = ("hrnet18-single-depth", "hrnet18-mti-ne")  # trained with loading, too
-EPOCH = 10  # steps with loading in one repetition
+EPOCH = 6  # steps with loading in one repetition
 WORKERS = 2  # of the plain loader
 PRECISIONS = ("float32", "bfloat16")
 LITTLE = "plain, GOMP_SPINCOUNT=10000"  # what mtinet sets: without it two threads suffer from any neighbour
@@ -52,7 +52,7 @@ def on_cpu(network: str, plain: list[Worker], ours: list[Worker], with_epoch: bo
         LITTLE: way([little], "steps", images, threads, "float32", name="float32", count=count),
     }
     ways |= our_ways(ours, "steps", count)
-    plan = harness.QUICK if quick else Plan(repetitions=9, seconds=9)
+    plan = harness.QUICK if quick else Plan(repetitions=15, seconds=7, least=2)
     found, _ = harness.compared(f"step {network}", ways, plan, **shared)
     if with_epoch:
         found += epochs(network, plain, ours, quick, shared)
@@ -101,7 +101,7 @@ def epochs(network: str, plain: list[Worker], ours: list[Worker], quick: bool, s
         for name, (worker, loaders) in shares.items()
     }
     ways |= our_ways(ours, "epoch", count)
-    plan = harness.QUICK if quick else Plan(repetitions=5, warm_up=0, seconds=25, least=2)
+    plan = harness.QUICK if quick else Plan(repetitions=5, warm_up=0, seconds=20, least=2)
     # Loader's workers start, and files come into memory, before anything is timed.
     for worker, loaders in shares.values():
         worker.ask("epoch", name="float32", count=1, workers=loaders)
