@@ -19,7 +19,7 @@ SIDE = 1024  # of the matrices
 BLOCKS = {"copy in cache": 1 << 18, "copy in memory": 1 << 28}  # bytes of the block
 MOVED = 1 << 28  # bytes copied in one repetition
 CALLS = 10_000
-GIGA = 1e9
+MEGA, GIGA = 1e6, 1e9
 
 
 def measure(quick: bool) -> list[Row]:
@@ -70,11 +70,11 @@ def copy(source: torch.Tensor, target: torch.Tensor, times: int) -> None:
 
 
 def calls(threads: int, quick: bool) -> list[Row]:
-    """Billions of operators a second on a single number, which is nothing but calling."""
+    """Millions of operators a second on a single number, which is nothing but calling."""
     number = torch.zeros(1)
     ways = {"call": Way(partial(call, number), 1, {"threads": threads})}
     plan = harness.QUICK if quick else Plan(repetitions=15, warm_up=3, seconds=2)
-    return rated("operator on one number", ways, plan, "call", CALLS, "1e9/s")
+    return rated("operator on one number", ways, plan, "call", CALLS, "million/s")
 
 
 def call(number: torch.Tensor) -> None:
@@ -88,7 +88,8 @@ def rated(case: str, ways: dict[str, Way], plan: Plan, reference: str, work: int
     lines = harness.rows(case, ways, times, reference, plan, device="cpu")
     for line in lines:
         done = 2 * ways[str(line["way"])].images if unit == "GB/s" else work
-        line |= {"rate": harness.shown(done / min(times[str(line["way"])]) / GIGA), "unit": unit, "images_per_s": ""}
+        scale = MEGA if unit == "million/s" else GIGA
+        line |= {"rate": harness.shown(done / min(times[str(line["way"])]) / scale), "unit": unit, "images_per_s": ""}
         print(f"    {line['rate']} {unit}", flush=True)
     return lines
 

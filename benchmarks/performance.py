@@ -18,8 +18,9 @@ Line = Mapping[str, str]
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; its first column is text, the others numbers."""
-    rule = ["---", *("---:" for _ in head[1:])]
+    """A table; columns of numbers are to the right."""
+    numeric = [any(cell[:1].isdigit() for cell in column) for column in zip(*rows, strict=True)] or [False] * len(head)
+    rule = ["---:" if number_of_it else "---" for number_of_it in numeric]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
 
 
@@ -33,7 +34,9 @@ def number(text: str, digits: int = 3) -> str:
 
 
 def spread(line: Line, names: tuple[str, str, str], factor: float = 1.0) -> str:
-    """Median and, in brackets, the quartiles."""
+    """Median and, in brackets, the quartiles, where it was repeated."""
+    if not line[names[0]]:
+        return number(str(float(line[names[1]]) * factor))
     low, middle, high = (number(str(float(line[name]) * factor)) for name in names)
     return f"{middle} ({low} to {high})"
 
@@ -59,7 +62,8 @@ def timed(prefix: str, subject: str, note: str | None = None) -> Callable[[], st
         rows = []
         for line in chosen:
             if not line["median_s"]:
-                rows.append([line["case"], line["way"], line["note"], "", "", *([""] if note else [])])
+                found = [line["case"].removeprefix(prefix), line["way"], "", "", ""]
+                rows.append([*found, line["note"]] if note else found)
                 continue
             quick = ratio(line) if line["ratio"] else ""
             cells = [
@@ -123,7 +127,12 @@ def profiled(network: str, way: str) -> Callable[[], str]:
     def table() -> str:
         _, lines = harness.read("profiles")
         rows = [
-            [f"`{line['operator']}`", line["calls"], number(line["ms"]), f"{100 * float(line['share']):.1f} %"]
+            [
+                line["operator"] if line["operator"] == "others" else f"`{line['operator']}`",
+                line["calls"],
+                number(line["ms"]),
+                f"{100 * float(line['share']):.1f} %",
+            ]
             for line in lines
             if (line["network"], line["way"]) == (network, way)
         ]

@@ -130,7 +130,7 @@ def limits(network: str, kind: str, step: Callable[[], None], used: str, rates: 
         step()
         times.append(time.perf_counter() - began)
     low, middle, high = harness.quartiles(times)
-    least, calling = work.least(rates), len(work.operators) / (rates["call"] * ceilings.GIGA)
+    least, calling = work.least(rates), len(work.operators) / (rates["call"] * ceilings.MEGA)
     found = {
         "network": network, "way": kind, "precision": used, "step_ms": 1e3 * middle, "low_ms": 1e3 * low,
         "high_ms": 1e3 * high, "gflop": work.flops / 1e9, "megabytes": work.bytes / 1e6,

@@ -51,7 +51,7 @@ def compared(network: str, precision: str, users: list[Worker], quick: bool) -> 
     plan = harness.QUICK if quick else Plan(repetitions=7, seconds=8, least=2)
     shared = {"device": "cpu", "batch": networks.LAPTOP.batch, "height": networks.LAPTOP.height,
               "width": networks.LAPTOP.width, "precision": precision}  # fmt: skip
-    return harness.compared(f"two runs {network}", ways, plan, note="plain is in turn", **shared)[0]
+    return harness.compared(f"two runs {network} {precision}", ways, plan, note="plain is in turn", **shared)[0]
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Seconds until a stage is at its work: python -m benchmarks.start_up; writes reports/benchmarks/start_up.csv.
 
 From the start of the process to the moment when parameters are read, with all that the stage's script imports; of the
-stage train to its first step, of evaluate to its first batch. Plain: a process that imports at its start all libraries
-which any stage uses. --causes prints the imports that take longest instead, of one start of each stage.
+train to its first step, of evaluate until its network is built. Plain: a process that imports at its start all
+libraries which any stage uses. --causes prints the imports that take longest instead, of one start of each stage.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import yaml
 from benchmarks import frames, harness
 from benchmarks.begin import LOADED
 from benchmarks.harness import ROOT, Plan, Row, Way
-from mtinet import paths
+from mtinet import files, paths
 
 STUDY, DATASET, EXPERIMENT = "scenes-smoke", "nyud", "r18fpn-single-depth"
-MARKS = {"train": "mtinet.training.loop:train_step", "evaluate": "mtinet.evaluation.scoring:predicted"}
+MARKS = {"train": "mtinet.training.loop:train_step", "evaluate": "mtinet.training.provenance:check_weights"}
 ARGUMENTS = {
     "train": ["--experiment", EXPERIMENT, "--seed", "0"],
     "evaluate": ["--experiment", EXPERIMENT, "--seed", "0"],
@@ -48,7 +48,7 @@ def stages() -> list[str]:
 
 
 def project() -> Path:
-    """A folder in which train and evaluate start: parameters at smoke scale, packed frames, one trained run."""
+    """A folder in which train and evaluate start: parameters at smoke scale, packed frames, a manifest."""
     folder = frames.CACHE / "project"
     source = frames.made(frames.LAPTOP) / "packed"
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,8 +59,7 @@ def project() -> Path:
         target = folder / paths.packed(STUDY, DATASET, split)
         if not target.exists():
             shutil.copytree(source / split, target)
-    command = [sys.executable, str(ROOT / "stages/train.py"), *arguments_of("train")]
-    subprocess.run(command, cwd=folder, env=environment(), check=True, stdout=subprocess.DEVNULL)
+    files.write_json(folder / paths.manifest(STUDY, DATASET, EXPERIMENT, 0), {})
     return folder
 
 
@@ -120,7 +119,7 @@ def measure(quick: bool) -> list[Row]:
 
 def until(stage_name: str) -> str:
     """What counts as its work."""
-    return {"train": "until the first step", "evaluate": "until the first batch"}.get(
+    return {"train": "until the first step", "evaluate": "until its network is built"}.get(
         stage_name, "until parameters are read"
     )
 

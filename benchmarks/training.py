@@ -21,7 +21,7 @@ STEPS = 1  # of one repetition
 LONG = ("hrnet18-single-depth", "hrnet18-mti-ne")  # trained with loading, too
 EPOCH = 6  # steps with loading in one repetition
 WORKERS = 2  # of the plain loader
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = networks.precisions("cpu")
 LITTLE = "plain, GOMP_SPINCOUNT=10000"  # what mtinet sets: without it two threads suffer from any neighbour
 Calls = dict[str, Any]
 
@@ -128,13 +128,14 @@ def on_gpu(quick: bool) -> Iterator[Row]:
 def on_device(device: str, network: str, scale: Scale, quick: bool) -> Sequence[Row]:
     """Plain and ours on one device, with the memory that each takes; each in a process of its own."""
     frames.made(frames.PAPER)
-    wanted = [("plain", AS_TORCH_HAS_IT), *(("ours", OURS) for _ in PRECISIONS)]
+    computing = networks.precisions(device)
+    wanted = [("plain", AS_TORCH_HAS_IT), *(("ours", OURS) for _ in computing)]
     count = 1 if quick else 10
     peaks: dict[str, float] = {}
     with workers.started(*wanted, device=device) as (plain, *ours):
         plain.build("float32", network, scale, 0, "float32")
         ways = {"plain": noting(peaks, "plain", plain, scale, count, "float32", "default")}
-        for worker, precision in zip(ours, PRECISIONS, strict=True):
+        for worker, precision in zip(ours, computing, strict=True):
             worker.build(precision, network, scale, 1, precision)
             ways[f"ours, {precision}"] = noting(peaks, f"ours, {precision}", worker, scale, count, precision, "off")
         plan = harness.QUICK if quick else Plan(repetitions=7, warm_up=2, seconds=60)
