@@ -17,8 +17,8 @@ import torch
 from benchmarks import frames, harness, networks, plain, workers
 from benchmarks.harness import Plan, Row, Way
 from benchmarks.networks import Scale
-from benchmarks.training import PRECISIONS, WORKERS
-from benchmarks.workers import AS_TORCH_HAS_IT, OURS
+from benchmarks.training import LITTLE, PRECISIONS, WORKERS
+from benchmarks.workers import OURS, SPINNING_LITTLE
 from mtinet import stage
 from mtinet.config import Augmentation, SceneSet
 from mtinet.training import batches
@@ -59,7 +59,7 @@ def loading(name: str, scale: Scale, scenes: SceneSet, quick: bool) -> list[Row]
         way: Way(partial(taken, stream, count, loaders), count * scale.batch, {"processes": loaders or 1, "threads": 1})
         for way, (stream, loaders) in streams.items()
     }
-    plan = harness.QUICK if quick else Plan(repetitions=9, warm_up=1, seconds=12)
+    plan = harness.QUICK if quick else Plan(repetitions=9, warm_up=1, seconds=8)
     shared = {"device": "cpu", "batch": scale.batch, "height": scale.height, "width": scale.width}
     note = f"stored at {scenes.height}x{scenes.width}, image and {len(run.tasks)} labels"
     return harness.compared(f"batch {name}", ways, plan, note=note, **shared)[0]
@@ -94,17 +94,17 @@ def waiting(quick: bool) -> list[Row]:
     count = 2 if quick else COUNTED
     found: list[Row] = []
     networks_of_it = ("hrnet18-mtl",) if quick else ("hrnet18-single-depth", NETWORK)
-    with workers.started(("plain", AS_TORCH_HAS_IT), ("ours", OURS)) as (theirs, ours):
+    with workers.started(("plain", SPINNING_LITTLE), ("ours", OURS)) as (theirs, ours):
         for network in networks_of_it:
             theirs.build("float32", network, networks.LAPTOP, 0, "float32")
             shares: dict[str, list[float]] = {}
-            ways = {"plain": watched(shares, "plain", theirs, count, "float32", WORKERS)}
+            ways = {LITTLE: watched(shares, LITTLE, theirs, count, "float32", WORKERS)}
             for precision in PRECISIONS:
                 ours.build(precision, network, networks.LAPTOP, 1, precision)
                 ways[f"ours, {precision}"] = watched(shares, f"ours, {precision}", ours, count, precision, 0)
-            plan = harness.QUICK if quick else Plan(repetitions=3, warm_up=1, seconds=10, least=2)
+            plan = harness.QUICK if quick else Plan(repetitions=3, warm_up=1, seconds=8, least=1)
             times = harness.interleaved(ways, plan)
-            lines = harness.rows(f"waiting {network}", ways, times, "plain", plan, device="cpu",
+            lines = harness.rows(f"waiting {network}", ways, times, LITTLE, plan, device="cpu",
                                  batch=networks.LAPTOP.batch, height=64, width=96)  # fmt: skip
             for line in lines:
                 told = shares[line["way"]][-len(times[line["way"]]) :]
@@ -125,7 +125,7 @@ def watched(
         shares.setdefault(name, []).append(told["waited"] / told["seconds"])
         return float(told["seconds"])
 
-    threads = stage.cores() if name == "plain" else 1
+    threads = stage.cores() if name == LITTLE else 1
     return Way(run, count * networks.LAPTOP.batch, {"precision": precision, "threads": threads, "processes": 1})
 
 

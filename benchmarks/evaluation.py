@@ -28,7 +28,7 @@ from mtinet.config import SceneSet
 from mtinet.evaluation import scoring
 from mtinet.paths import PARAMS
 
-NETWORKS = ("hrnet18-single-depth", "hrnet18-mtl", "hrnet18-mti-ne")
+NETWORKS = ("hrnet18-single-depth", "hrnet18-mti-ne")
 STEPS, EPOCHS = 28, 3  # of a run at laptop scale
 IMAGES = 72  # of its validation split
 COUNTED_STEPS, COUNTED_IMAGES = 14, 24  # of these, from which all are reckoned
@@ -68,7 +68,7 @@ def per_metric(scenes: SceneSet, settings: Any, quick: bool) -> Iterator[Row]:
         plan = (
             harness.QUICK
             if quick
-            else Plan(repetitions=3 if slow else 15, warm_up=0 if slow else 2, seconds=3, least=1)
+            else Plan(repetitions=3 if slow else 15, warm_up=0 if slow else 2, seconds=2, least=1)
         )
         shared = {"device": "cpu", "batch": 1, "height": scenes.height, "width": scenes.width, "threads": 1}
         yield from harness.compared(f"metric {task}", ways, plan, **shared)[0]
@@ -131,7 +131,7 @@ def scores(network: str, settings: Any, quick: bool) -> list[Row]:
 
     ways = {"plain": Way(theirs, len(split)), "ours": Way(ours, len(split))}
     costly = any(metrics.is_costly(name) for name in run.tasks)
-    plan = harness.QUICK if quick else Plan(repetitions=5, warm_up=0 if costly else 1, seconds=8, least=1)
+    plan = harness.QUICK if quick else Plan(repetitions=5, warm_up=0 if costly else 1, seconds=5, least=1)
     shared = {"device": "cpu", "batch": networks.LAPTOP.batch, "height": frames.LAPTOP.height,
               "width": frames.LAPTOP.width, "precision": "float32", "threads": 1}  # fmt: skip
     found = harness.compared(f"scoring {network}", ways, plan, **shared)[0]

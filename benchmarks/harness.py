@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,8 @@ def row(**values: Any) -> Row:
     unknown = values.keys() - set(COLUMNS)
     if unknown:
         raise ValueError(f"no column for {sorted(unknown)}")
+    if values.get("device") == "cpu":
+        values = {"tf32": "none", **values}  # there is no such thing
     found = {name: shown(values.get(name, "")) for name in COLUMNS}
     print(
         "{case:32} {way:34} {precision:9} {threads:>2} threads {median_s:>10} s {images_per_s:>9} /s  ratio {ratio:>7}"
@@ -153,9 +155,11 @@ def conditions(subject: str) -> list[str]:
     """Under what the numbers were measured: the head of the file."""
     commit = stage.answer("git", "rev-parse", "--short", "HEAD") or "unknown"
     changed = " with changes" if stage.answer("git", "status", "--porcelain", "--untracked-files=no") else ""
+    spinning = ", ".join(f"{name} {os.environ.get(name, 'unset')}" for name in ("GOMP_SPINCOUNT", "OMP_NUM_THREADS"))
     return [
         f"{subject}; written by python -m benchmarks.{subject.split(':')[0]}",
-        f"cpu {processor()}, {stage.cores()} cores; {gpu()}; load average at the start {os.getloadavg()[0]:.2f}",
+        f"cpu {processor()}, {stage.cores()} cores; {gpu()}; load average at the start {os.getloadavg()[0]:.2f};"
+        f" {spinning} where a way sets nothing else",
         f"python {platform.python_version()}, {', '.join(f'{name} {installed(name)}' for name in LIBRARIES)};"
         f" commit {commit}{changed}",
         *MEANING,
@@ -165,7 +169,7 @@ def conditions(subject: str) -> list[str]:
 def installed(name: str) -> str:
     try:
         return version(name)
-    except Exception:  # a library may come under another name, as OpenCV does
+    except PackageNotFoundError:  # a library may come under another name, as OpenCV does
         return "?"
 
 

@@ -41,7 +41,7 @@ def measure(quick: bool) -> list[Row]:
 
 def beside(number: int, network: str, ways: dict[str, Way], free: dict[str, float], quick: bool) -> list[Row]:
     """Steps beside so many busy processes; `free` gets, then has, the seconds on free cores."""
-    plan = harness.QUICK if quick else Plan(repetitions=7, warm_up=0 if number else 2, seconds=8, least=1)
+    plan = harness.QUICK if quick else Plan(repetitions=7, warm_up=0 if number else 2, seconds=6, least=1)
     with workers.busy(number):
         times = harness.interleaved(ways, plan)
     shared = {"device": "cpu", "batch": networks.LAPTOP.batch, "height": networks.LAPTOP.height,

@@ -48,7 +48,7 @@ def compared(network: str, precision: str, users: list[Worker], quick: bool) -> 
         "plain": Way(in_turn, images, {"threads": cores, "processes": 1}),
         "side by side": Way(at_once, images, {"threads": 1, "processes": len(users)}),
     }
-    plan = harness.QUICK if quick else Plan(repetitions=7, seconds=8, least=2)
+    plan = harness.QUICK if quick else Plan(repetitions=7, seconds=7, least=2)
     shared = {"device": "cpu", "batch": networks.LAPTOP.batch, "height": networks.LAPTOP.height,
               "width": networks.LAPTOP.width, "precision": precision}  # fmt: skip
     return harness.compared(f"two runs {network} {precision}", ways, plan, note="plain is in turn", **shared)[0]

@@ -108,7 +108,7 @@ def measure(quick: bool) -> list[Row]:
     names = ["train", "table"] if quick else stages()
     ways = {"plain": Way(partial(everything, folder))}
     ways |= {name: Way(partial(seconds_of, name, folder)) for name in names}
-    plan = harness.QUICK if quick else Plan(repetitions=3, warm_up=0, seconds=36, least=2)
+    plan = harness.QUICK if quick else Plan(repetitions=3, warm_up=0, seconds=30, least=2)
     times = harness.interleaved(ways, plan)
     lines = harness.rows("start-up", ways, times, "plain", plan, device="cpu")
     for line in lines:
