@@ -53,7 +53,7 @@ def read(root: Path, kind: str, name: str) -> NDArray[Any]:
     path = nyud.label_path(root, kind, name)
     if kind == "seg":
         return np.asarray(Image.open(path)) - np.uint8(1)  # 0, unlabelled, becomes 255
-    return np.load(path)
+    return np.load(path, allow_pickle=False)
 
 
 def augmented(sample: Mapping[str, NDArray[Any]], size: Size, zoom: float, flip: bool) -> dict[str, Tensor]:
