@@ -129,7 +129,7 @@ def train(
         )
     prepare_torch(run)
     # Convolutions on channels-last tensors are a third faster on a CPU, and on a GPU with tensor cores too.
-    model = distributed.shared(build_model(run, run.pretrained).to(device))
+    model = distributed.shared(build_model(run, run.initial_weights()).to(device))
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     procedure = models.procedure(run.method, model)
     optimizer = optimizer_of(run, procedure.parameter_groups())
