@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -26,7 +27,7 @@ from pipeline.code_digests import stage_name
 from pipeline.jobs import Job, due, jobs
 from pipeline.rules import rules
 
-DVC = ("dvc", "--wait-for-lock")
+DVC = (sys.executable, "-m", "pipeline.dvc", "--wait-for-lock")
 LOGS = Path("logs/repro")
 TAIL = 30  # lines of a failed job's output that are shown
 

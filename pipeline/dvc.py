@@ -1,0 +1,89 @@
+"""`dvc`, which after a stage writes that stage's entry into dvc.lock instead of all of them; the same bytes, sooner.
+
+DVC reads and writes the whole file for every stage that it has run, in a way that keeps comments: with all of the
+paper's experiments that takes longer than many a stage. Nobody comments on a lock: the other entries' text is kept as
+it is, and DVC's own dumper writes the new one.
+
+    python -m pipeline.dvc repro ...
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from mtinet import files
+
+HEAD = "schema: '2.0'\nstages:\n"
+ENTRY = re.compile(r"^  (?=\S)", re.M)  # where the entry of a stage begins
+Modify = Callable[..., AbstractContextManager[Any]]
+
+
+class Entries(dict[str, Any]):
+    """The lock's stages by name: those that were asked for or set as data, the rest as text."""
+
+    def __init__(self, texts: dict[str, str], parse: Callable[[str], Any]) -> None:
+        super().__init__()
+        self.texts, self.parse = texts, parse
+        self.set: dict[str, Any] = {}
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if name in self.set:
+            return self.set[name]
+        return self.parse(self.texts[name])[name] if name in self.texts else default
+
+    def update(self, changes: Mapping[str, Any]) -> None:  # type: ignore[override]
+        self.set |= changes
+
+
+def split(text: str, parse: Callable[[str], Any]) -> dict[str, str] | None:
+    """The entries' texts by stage, in the lock's order; None for a lock that holds anything else."""
+    if not text.startswith(HEAD) or not text.endswith("\n"):
+        return None
+    rest = text[len(HEAD) :]
+    begins = [found.start() for found in ENTRY.finditer(rest)]
+    if not begins or begins[0] != 0 or re.search(r"^\S", rest, re.M):
+        return None
+    parts = [rest[begin:end] for begin, end in zip(begins, [*begins[1:], len(rest)], strict=True)]
+    names = [next(iter(parse(part[: part.index("\n") + 1]))) for part in parts]
+    return dict(zip(names, parts, strict=True))
+
+
+def modifying(original: Modify, parse: Callable[[str], Any], dump: Callable[[Any], str]) -> Modify:
+    """DVC's way to change a YAML file, another one for its lock."""
+
+    @contextmanager
+    def modify(path: str, fs: Any = None) -> Iterator[Any]:
+        place = Path(path)
+        known = place.name == "dvc.lock" and place.exists()
+        texts = split(place.read_text(encoding="utf-8"), parse) if known else None
+        if texts is None:
+            with original(path, fs=fs) as data:
+                yield data
+            return
+        data = {"schema": "2.0", "stages": Entries(texts, parse)}
+        entries = data["stages"]
+        yield data
+        if set(data) != {"schema", "stages"} or data["stages"] is not entries:
+            raise RuntimeError(f"{path}: DVC changed more than stages of its lock; run plain dvc")
+        made = {name: dump({"stages": {name: entry}}).removeprefix("stages:\n") for name, entry in entries.set.items()}
+        files.write_bytes(place, (HEAD + "".join((texts | made).values())).encode())
+
+    return modify
+
+
+def main() -> int:
+    from dvc import dvcfile
+    from dvc.cli import main as dvc
+    from dvc.utils.serialize import dumps_yaml, loads_yaml
+
+    dvcfile.modify_yaml = modifying(dvcfile.modify_yaml, loads_yaml, dumps_yaml)
+    return int(dvc(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
