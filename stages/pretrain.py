@@ -1,6 +1,6 @@
-"""Pre-train a backbone on pictures rendered for that alone; where no experiment begins with it, say with what instead."""
+"""Pre-train a backbone on pictures rendered for that alone; where no experiment begins with it, say what instead."""
 
-from mtinet import config, files, paths, stage  # isort: skip  (before torch: sets GOMP_SPINCOUNT, takes signals)
+from mtinet import config, files, paths, stage  # isort: skip  (before torch: sets GOMP_SPINCOUNT)
 
 from mtinet.training import pretraining
 from mtinet.training.beforehand import MANIFEST

@@ -16,8 +16,8 @@ SOURCES = {"scenes": "rendered here", "archive": "the real data"}
 class Conditions:
     """What the first line of every table and page says.
 
-    `pretrained` are the backbones' choices, as in params.yaml: none, hub, scenes, file; `detail` says in words what the scale
-    means; `machine` adds what else determines the bytes (threads, instruction set, precision).
+    `pretrained` are the backbones' choices, as in params.yaml: none, hub, scenes, file; `detail` says in words what
+    the scale means; `machine` adds what else determines the bytes (threads, instruction set, precision).
     """
 
     source: str

@@ -51,8 +51,8 @@ class Origin:
     def key(self) -> str:
         """SHA-256 of all that determines the result's bytes: configuration, code, data and environment."""
         made_of = {"name": self.run.name, "config": self.run.config(), "code": self.code_hash}
-        made_of |= {"data": self.data_digest, "initial_weights": self.initial_weights}
-        return files.digest_of(made_of | {"environment": self.environment})
+        given = {"data": self.data_digest, "initial_weights": self.initial_weights, "environment": self.environment}
+        return files.digest_of(made_of | given)
 
 
 def environment(run: Run, device: torch.device) -> dict[str, Any]:

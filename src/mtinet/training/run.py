@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mtinet import files, paths
@@ -82,14 +83,21 @@ class Run:
         """Initial weights of the backbone: none, hub, path and digest of a state dict, or scenes."""
         return self.scale.pretrained_for(self.experiment.backbone)
 
+    @property
+    def pretrained_backbone(self) -> Path | None:
+        """What the stage pretrain publishes for this run; None where it begins with other weights."""
+        if self.pretraining is None:
+            return None
+        return paths.pretrained(self.study, self.dataset, self.pretraining) / WHOLE
+
     def initial_weights(self) -> str:
         """`pretrained` as mtinet.models.build takes it: instead of scenes the file that the stage pretrain published.
 
         Raises UserError when it is not there.
         """
-        if self.pretraining is None:
+        path = self.pretrained_backbone
+        if path is None:
             return self.pretrained
-        path = paths.pretrained(self.study, self.dataset, self.pretraining) / WHOLE
         if not path.exists():
             raise UserError(f"no weights at {path}: run the stage pretrain for '{self.pretraining}' first")
         return f"{path}#sha256={files.digest_of_file(path)}"
