@@ -12,7 +12,7 @@ export PYTHONUNBUFFERED := 1
 # pip leaves the packages uncompiled (two thirds of its time); the first import of each must then write its bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup repro verify commit adopt test lint pipeline bench reliability growth cluster-test lock
+.PHONY: setup repro verify commit adopt test lint pipeline bench bench-edges reliability growth cluster-test lock
 .DEFAULT_GOAL := help
 
 help:
@@ -22,7 +22,8 @@ help:
 	@echo "make adopt     pull results made elsewhere; then DVC and Snakemake have nothing to do"
 	@echo "make test      set up, then lint, type-check and test"
 	@echo "make pipeline  write dvc.yaml anew from pipeline/rules.py"
-	@echo "make bench     time the edge benchmark beside other exact ways (minutes)"
+	@echo "make bench     time training, data, evaluation, start-up beside plain ways (10 minutes; BENCH_FLAGS=--quick tries it)"
+	@echo "make bench-edges  time the edge benchmark beside other exact ways, worst cases too (minutes)"
 	@echo "make reliability  try every fault and write the table of docs/reliability.md (minutes)"
 	@echo "make growth    time dvc and snakemake over 71, 300 and 1,000 experiments (minutes)"
 	@echo "make cluster-test  install a SLURM (as root, apt), run a study through it and disturb it (minutes)"
@@ -62,7 +63,15 @@ lint: setup
 pipeline: setup
 	python -m pipeline.write_dvc
 
+BENCHMARKS := ceilings training data_path evaluation start_up neighbours side_by_side profiles
+EDGES_IN_SHORT := --images 1 --repetitions 2 --output reports/benchmarks/edges-in-short.csv
+
 bench: setup
+	@for subject in $(BENCHMARKS); do echo "== $$subject"; python -m benchmarks.$$subject $(BENCH_FLAGS) || exit 1; done
+	OMP_NUM_THREADS=1 python -m benchmarks.edges $(EDGES_IN_SHORT)
+	python -m benchmarks.performance
+
+bench-edges: setup
 	OMP_NUM_THREADS=1 python -m benchmarks.edges --full
 
 reliability: setup

@@ -2,7 +2,7 @@
 
 Three ways on the same maps in one run: this library; thinning by scikit-image and one maximum flow (Dinic) per
 threshold; and of the latter the thinning alone. Then growth with size and thresholds, and the worst cases.
-Writes reports/benchmarks/edges.csv, conditions included.
+Writes reports/benchmarks/edges.csv, or --output, conditions included.
 """
 
 from __future__ import annotations
@@ -182,13 +182,14 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=4)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--full", action="store_true", help="worst cases at 2000x3000 too (minutes, 3 GiB)")
+    parser.add_argument("--output", type=Path, default=OUTPUT)
     parser.add_argument("--note", help="a line for the head of the file, such as what else was running")
     given = parser.parse_args()
     lines = [*conditions(label_maps(1, (8, 8))[0]), *([given.note] if given.note else [])]
     print("\n".join(lines), file=sys.stderr)
     sizes = ((375, 500), (2000, 3000)) if given.full else ((375, 500),)
     rows = [*compared(given.images, given.repetitions), *growth(2, given.repetitions), *worst_cases(sizes)]
-    with files.replacing(OUTPUT) as temporary, temporary.open("w", newline="") as stream:
+    with files.replacing(given.output) as temporary, temporary.open("w", newline="") as stream:
         stream.writelines(f"# {line}\n" for line in lines)
         table = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         table.writeheader()
