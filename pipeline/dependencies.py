@@ -15,7 +15,7 @@ from pipeline.imports import imported_files
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = "{study}"
 
-TEACHERS_METHOD = "single_task"
+TEACHERS_METHOD, PRETRAININGS_METHOD = "single_task", "multi_task"
 # Imported by the name in an experiment's `backbone`. All runs depend on these, since a DVC matrix cannot vary
 # its dependencies: experiments on a further library go into a method group of their own, whose module imports
 # that library (single_task_dlv3, astmt).
@@ -79,6 +79,11 @@ def taught(dataset: str) -> dict[str, Any]:
     """Task -> declaration of the dataset's teachers."""
     found: dict[str, Any] = declared().get("teachers", {}).get(dataset, {})
     return found
+
+
+def pretrainings(dataset: str) -> tuple[str, ...]:
+    """The names of the backbones that are trained before the dataset's experiments, where a scale says so."""
+    return tuple(declared().get("pretraining", {}).get(dataset, {}))
 
 
 def teacher_modules() -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def jobs(params: Params, rules: Sequence[Rule]) -> list[Job]:
 
 
 def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
-    """One dataset's portions: raw data, teachers, packed data, runs and tables, and what needs all of them."""
+    """One dataset's portions: data, teachers, pre-trained backbones, runs and tables, and what needs all of them."""
     own = [rule for rule in rules if rule.dataset == dataset]
     raw, packed = f"{dataset} data", f"{dataset} packed"
     teachers = {f"{dataset} teacher of {rule.method}": rule for rule in own if rule.stage == "teach"}
@@ -45,8 +45,10 @@ def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
     others = {f"{source} data" for source in sources if source in params.experiments}
     before = [Job(raw, (stage_name(dataset), *names(own, "check", "dataset")), frozenset(), OTHERS)]
     before += [Job(name, names([rule]), frozenset({raw, *others}), OTHERS) for name, rule in teachers.items()]
+    trained = {f"{dataset} pre-training of {name.partition('@')[2]}": name for name in names(own, "pretrain")}
+    before += [Job(name, (stage,), frozenset({raw}), OTHERS) for name, stage in trained.items()]
     before.append(Job(packed, names(own, "distill", "prepare", "blind"), frozenset({raw, *teachers}), OTHERS))
-    ahead, later = tables_of(dataset, own, runs_of(params, dataset, own, packed))
+    ahead, later = tables_of(dataset, own, runs_of(params, dataset, own, frozenset({packed, *trained})))
     apart = Job(f"{dataset} labels and networks", names(own, *WITHOUT_RUNS), frozenset({packed}), OTHERS)
     found = [*before, *ahead, apart, *later]
     rest = names(rule for rule in own if not {dvc_name(rule, item) for item in items(rule)} <= made(found))
@@ -63,16 +65,14 @@ def names(rules: Iterable[Rule], *stages: str) -> tuple[str, ...]:
     return tuple(dvc_name(rule, item) for rule in rules if not stages or rule.stage in stages for item in items(rule))
 
 
-def runs_of(params: Params, dataset: str, rules: Sequence[Rule], packed: str) -> dict[tuple[str, str], Job]:
+def runs_of(params: Params, dataset: str, rules: Sequence[Rule], after: frozenset[str]) -> dict[tuple[str, str], Job]:
     """(Experiment, seed) -> training and evaluation."""
     stages: dict[tuple[str, str], list[str]] = {}
     for rule in rules:
         for item in items(rule) if rule.stage in ("train", "evaluate") else []:
             stages.setdefault((item["exp"], item["seed"]), []).append(dvc_name(rule, item))
     return {
-        (name, seed): Job(
-            f"{dataset} {name} seed {seed}", tuple(found), frozenset({packed}), cost(params, dataset, name), run=True
-        )
+        (name, seed): Job(f"{dataset} {name} seed {seed}", tuple(found), after, cost(params, dataset, name), run=True)
         for (name, seed), found in stages.items()
     }
 

@@ -11,6 +11,7 @@ from mtinet import paths
 from mtinet.tasks import registry
 from pipeline.dependencies import (
     BACKBONES,
+    PRETRAININGS_METHOD,
     STUDY,
     TEACHERS_METHOD,
     code_of,
@@ -22,6 +23,7 @@ from pipeline.dependencies import (
     loss_modules,
     metric_modules,
     metric_params,
+    pretrainings,
     raw_folders,
     study_params,
     task_entries,
@@ -98,6 +100,7 @@ def teach(dataset: str, task: str) -> Rule:
             *study_params(dataset),
             *((f"study.source.{source}",) if other else ()),
             *ONE_PROCESS,
+            "compute.precision",
             *(f"{key}.{name}" for name in ("kind", "trained", "budgets.{scale}")),
             f"datasets.{dataset}.tasks.{task}",
             f"src/mtinet/tasks.yaml:{task}",
@@ -112,6 +115,36 @@ def teach(dataset: str, task: str) -> Rule:
         ),
         arguments=(f"--task {task}",),
         method=task,
+        uses_gpu=True,
+        threads="compute.threads",
+    )
+
+
+def pretrain(dataset: str) -> Rule:
+    return Rule(
+        "pretrain",
+        dataset,
+        inputs=(paths.checked(STUDY, dataset),),
+        outputs=(out(paths.pretrained(STUDY, dataset, "{name}")),),
+        params=(
+            *study_params(dataset),
+            *ONE_PROCESS,
+            "compute.precision",
+            f"pretraining.{dataset}.{{name}}",
+            f"scales.{{scale}}.{dataset}.pretrained",
+            f"datasets.{dataset}.tasks",
+            *task_entries(dataset),
+        ),
+        code=code_of(
+            "pretrain",
+            layout_module(dataset),
+            f"src/mtinet/data/{dataset}_scenes.py",
+            *BACKBONES,
+            f"src/mtinet/models/{PRETRAININGS_METHOD}.py",
+            *loss_modules(dataset),
+        ),
+        arguments=("--name {name}",),
+        matrix={"name": f"pretraining.{dataset}"},
         uses_gpu=True,
         threads="compute.threads",
     )
@@ -163,7 +196,10 @@ def train(dataset: str, method: str) -> Rule:
     return Rule(
         "train",
         dataset,
-        inputs=(paths.packed(STUDY, dataset, "train"),),
+        inputs=(
+            paths.packed(STUDY, dataset, "train"),
+            *(paths.pretrained(STUDY, dataset, name) for name in pretrainings(dataset)),
+        ),
         outputs=(
             out(paths.weights(*location)),
             out(paths.manifest(*location), git=True),
@@ -242,7 +278,7 @@ def rules() -> list[Rule]:
     for name, experiments in declared()["experiments"].items():
         methods = list(experiments)
         result += [check(name), dataset_rule(name), *(teach(name, task) for task in taught(name)), distill(name)]
-        result += [prepare(name), blind(name), affinity(name)]
+        result += [prepare(name), blind(name), affinity(name), *([pretrain(name)] if pretrainings(name) else [])]
         for method in methods:
             result += [train(name, method), evaluate(name, method)]
         for table_name in layouts(name):

@@ -1,17 +1,17 @@
 """Check parameters and data sources before any stage touches an earlier result."""
 
 from mtinet import config, files, models, paths, stage, teachers
-from mtinet.config import Params
+from mtinet.config import SCENES, Params
 from mtinet.data import archives
 from mtinet.errors import UserError
-from mtinet.training import loop, tracking
+from mtinet.training import loop, precision, tracking
 
 
 def check(params: Params, dataset: str) -> dict[str, str]:
     """Raise UserError unless all experiments can be built, and the dataset's source and teachers are there."""
     if dataset not in params.datasets:
         raise UserError(f"unknown dataset '{dataset}', params.yaml declares {', '.join(params.datasets)}")
-    loop.device_of(params.compute.device)
+    precision.chosen(params.compute.precision, loop.device_of(params.compute.device))
     check_experiments(params, dataset)
     source = params.study.source[dataset]
     if source == "archive":
@@ -31,7 +31,7 @@ def check_experiments(params: Params, dataset: str) -> None:
                 models.check_backbone(backbone, "none", options)
             except UserError as error:
                 raise UserError(f"experiments.{dataset}.{method}.{name}: {error}") from None
-            if (weights := params.scale(dataset).pretrained_for(backbone)) == "none":
+            if (weights := params.scale(dataset).pretrained_for(backbone)) in ("none", SCENES):
                 continue
             try:
                 models.check_backbone(backbone, weights, options)

@@ -2,7 +2,8 @@
 
 from mtinet import config, files, paths, stage, teachers
 from mtinet.config import Params
-from mtinet.teachers import learning, trained
+from mtinet.teachers import learning
+from mtinet.training.beforehand import MANIFEST
 
 
 def reason_for_none(params: Params, dataset: str, task: str) -> dict[str, str] | None:
@@ -24,7 +25,7 @@ def main() -> None:
             if none is None:
                 learning.teach(params, given.dataset, given.task, work)
             else:
-                files.write_json(work / trained.MANIFEST, none)
+                files.write_json(work / MANIFEST, none)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,13 @@ unavailable there; decode with Pillow or OpenCV. Where the library loads, nothin
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import torch
 
@@ -44,9 +49,38 @@ def declare_operators() -> torch.library.Library | None:
     return library
 
 
+@contextlib.contextmanager
+def without_compiler() -> Iterator[None]:
+    """Keep torch's compiler from being imported, which takes two seconds, by what only asks to be left alone by it.
+
+    torchvision, timm and torch's optimisers do. They find a stand-in; who imports the compiler afterwards gets it.
+    """
+    names = ("torch._dynamo", "torch._dynamo.utils")
+    if any(name in sys.modules for name in names):
+        yield
+        return
+    stand_ins = {name: ModuleType(name) for name in names}
+    stand_ins[names[0]].disable = lambda function, *_, **__: function  # type: ignore[attr-defined]
+    stand_ins[names[0]].graph_break = lambda *_: None  # type: ignore[attr-defined]
+    stand_ins[names[1]].is_compile_supported = is_compile_supported  # type: ignore[attr-defined]
+    sys.modules.update(stand_ins)
+    try:
+        yield
+    finally:
+        for name in names:
+            del sys.modules[name]
+
+
+def is_compile_supported(device_type: str) -> bool:
+    """torch._dynamo.utils.is_compile_supported, imported when it is called."""
+    found = import_module("torch._dynamo.utils").is_compile_supported(device_type)
+    return bool(found)
+
+
 _LIBRARY = declare_operators()
 
-import timm  # noqa: E402
-import torchvision  # noqa: E402
+with without_compiler():
+    import timm
+    import torchvision
 
 __all__ = ["timm", "torchvision"]

@@ -36,6 +36,11 @@ def teacher(study: str, dataset: str, task: str) -> Path:
     return Path("runs") / study / f"{dataset}-teachers" / task
 
 
+def pretrained(study: str, dataset: str, name: str) -> Path:
+    """A backbone that experiments begin with: its manifest, and its weights where the stage pretrain trained it."""
+    return Path("runs") / study / f"{dataset}-pretrained" / name
+
+
 def distilled(study: str, dataset: str) -> Path:
     """Labels derived where the source lacks them, one folder per task."""
     return Path("data") / study / f"{dataset}-distilled"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtinet.config import Params, Scale
+from mtinet.config import SCENES, Params, Scale
 
 SOURCES = {"scenes": "rendered here", "archive": "the real data"}
 
@@ -16,8 +16,8 @@ SOURCES = {"scenes": "rendered here", "archive": "the real data"}
 class Conditions:
     """What the first line of every table and page says.
 
-    `pretrained` are the backbones' choices, as in params.yaml: none, hub, file; `detail` says in words what the scale
-    means; `machine` adds what else determines the bytes (threads, instruction set, precision).
+    `pretrained` are the backbones' choices, as in params.yaml: none, hub, scenes, file; `detail` says in words what
+    the scale means; `machine` adds what else determines the bytes (threads, instruction set, precision).
     """
 
     source: str
@@ -65,7 +65,7 @@ class Conditions:
             found.append("the data are not the paper's")
         if self.scale != "paper":
             found.append("the training is not at the paper's scale")
-        if "none" in self.pretrained:
+        if {"none", SCENES} & {*self.pretrained}:
             found.append("the backbone is not pretrained on ImageNet")
         return found
 
@@ -100,8 +100,9 @@ def instead(scale: Scale) -> str:
 
 def pretraining(choice: str) -> str:
     """The choice in words; of a file only the name, since its folder concerns one machine only."""
-    if choice in ("none", "hub"):
-        return {"none": "none", "hub": "ImageNet (hub)"}[choice]
+    words = {"none": "none", "hub": "ImageNet (hub)", SCENES: "all tasks at once on other rendered pictures"}
+    if choice in words:
+        return words[choice]
     return f"ImageNet (file {Path(choice.partition('#')[0]).name})"
 
 

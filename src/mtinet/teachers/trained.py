@@ -16,9 +16,10 @@ from mtinet.errors import UserError
 from mtinet.evaluation import outputs
 from mtinet.teachers import Predictor
 from mtinet.training import checkpoints, loop
+from mtinet.training.beforehand import MANIFEST
 
 METHOD = "single_task"
-WEIGHTS, MANIFEST = "weights.safetensors", "manifest.json"
+WEIGHTS = "weights.safetensors"
 
 
 def check(teacher: Teacher, task: str, scale: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import signal
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from mtinet import interruption, losses, models
+from mtinet.compat import without_compiler
 from mtinet.data.packed import PackedSplit
 from mtinet.errors import Interrupted, UserError
 from mtinet.losses import total_loss
@@ -35,7 +37,7 @@ def prepare_torch(run: Run) -> None:
     upsampling and of the cross-entropy) have no deterministic version; torch warns of each.
     """
     torch.set_num_threads(run.threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms imports the compiler, two seconds
     # Memory that every operation fills itself need not be filled before: up to 4 % of a step on a CPU.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     # Without it the matrix products on a GPU differ from run to run; read when the first one is made.
@@ -121,19 +123,33 @@ def train(
     and, with a checkpoint written, Interrupted after the step in which a scheduler's signal came. Of several
     processes that train together all call it and get the same; the first one reads and writes the checkpoints.
     """
-    per_epoch = batches.steps_per_epoch(run, len(split))
-    if per_epoch == 0:
+    if batches.steps_per_epoch(run, len(split)) == 0:
         raise UserError(
             f"{run.dataset} {run.name}: batch_size is {run.scale.batch_size}, expected at most the {len(split)}"
             f" training images; lower it under scales in {PARAMS}"
         )
     prepare_torch(run)
     # Convolutions on channels-last tensors are a third faster on a CPU, and on a GPU with tensor cores too.
-    model = distributed.shared(build_model(run, run.pretrained).to(device))
+    model = distributed.shared(build_model(run, run.initial_weights()).to(device))
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # Every step of torch's optimisers imports the compiler, to be left alone by it. DistributedDataParallel needs it.
+    with contextlib.nullcontext() if distributed.active() else without_compiler():
+        history = fit(run, split, model, checkpoints.Checkpoints(folder), device, on_epoch)
+    return model, history
+
+
+def fit(
+    run: Run,
+    split: PackedSplit,
+    model: nn.Module,
+    kept: checkpoints.Checkpoints,
+    device: torch.device,
+    on_epoch: Callable[[dict[str, float]], None],
+) -> History:
+    """Take all steps that the checkpoints leave; see `train`."""
+    per_epoch = batches.steps_per_epoch(run, len(split))
     procedure = models.procedure(run.method, model)
     optimizer = optimizer_of(run, procedure.parameter_groups())
-    kept = checkpoints.Checkpoints(folder)
     position = resume(kept, model, optimizer)
     distributed.share_gradients(procedure, optimizer)
     for row in position.history:
@@ -155,7 +171,7 @@ def train(
                     f" {done} of {run.epochs * per_epoch} with a checkpoint; the same command goes on there"
                 )
     require_finite_weights(run, model, run.epochs * per_epoch)
-    return model, position.history
+    return position.history
 
 
 def number_of(note: interruption.Note) -> int:

@@ -30,25 +30,29 @@ LIBRARIES = ("torch", "torchvision", "timm", "numpy", "opencv-python-headless")
 class Origin:
     """What a run is made of, taken when it begins: code may be edited while it trains.
 
-    code: the project files it imports. environment: versions, precision, threads, device, instruction set.
+    initial_weights: digest of those of the backbone, None for random ones and the hub's. code: the project files it
+    imports. environment: versions, precision, threads, device, instruction set.
     """
 
     run: Run
     code: list[str]
     code_hash: str
     data_digest: str
+    initial_weights: str | None
     environment: dict[str, Any]
 
     @classmethod
     def of(cls, run: Run, split: PackedSplit, device: torch.device) -> Origin:
         code = code_files()
-        return cls(run, code, code_hash(code), split.digest, environment(run, device))
+        initial = run.initial_weights().partition("#sha256=")[2] or None
+        return cls(run, code, code_hash(code), split.digest, initial, environment(run, device))
 
     @property
     def key(self) -> str:
         """SHA-256 of all that determines the result's bytes: configuration, code, data and environment."""
         made_of = {"name": self.run.name, "config": self.run.config(), "code": self.code_hash}
-        return files.digest_of(made_of | {"data": self.data_digest, "environment": self.environment})
+        given = {"data": self.data_digest, "initial_weights": self.initial_weights, "environment": self.environment}
+        return files.digest_of(made_of | given)
 
 
 def environment(run: Run, device: torch.device) -> dict[str, Any]:
@@ -78,6 +82,7 @@ def manifest(origin: Origin, history: History, weights: Path) -> dict[str, Any]:
         "code": origin.code,
         "code_hash": origin.code_hash,
         "data_digest": origin.data_digest,
+        "initial_weights": origin.initial_weights,
         "weights_digest": files.digest_of_file(weights),
         **origin.environment,
     }

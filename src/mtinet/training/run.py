@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from mtinet import files, paths
 from mtinet.config import Experiment, Params, Scale
+from mtinet.errors import UserError
+from mtinet.models.backbones import WHOLE
 from mtinet.tasks import task
 
 
 @dataclass(frozen=True)
 class Run:
-    """One experiment of one dataset under one seed, at the study's scale."""
+    """One experiment of one dataset under one seed, at the study's scale.
+
+    pretraining: the entry under `pretraining` in params.yaml whose backbone it begins with, if any.
+    """
 
     study: str
     dataset: str
@@ -26,6 +33,7 @@ class Run:
     loss_weights: dict[str, float]
     processes: int = 1
     precision: str = "auto"
+    pretraining: str | None = None
 
     @classmethod
     def of(cls, params: Params, dataset: str, experiment_name: str, seed: int) -> Run:
@@ -46,6 +54,7 @@ class Run:
             loss_weights={name: tasks[name].weight for name in used},
             processes=params.compute.processes,
             precision=params.compute.precision,
+            pretraining=params.pretraining_of(dataset, experiment.backbone),
         )
 
     @property
@@ -71,8 +80,27 @@ class Run:
 
     @property
     def pretrained(self) -> str:
-        """ImageNet weights of the backbone: none, hub, or path and digest of a state dict."""
+        """Initial weights of the backbone: none, hub, path and digest of a state dict, or scenes."""
         return self.scale.pretrained_for(self.experiment.backbone)
+
+    @property
+    def pretrained_backbone(self) -> Path | None:
+        """What the stage pretrain publishes for this run; None where it begins with other weights."""
+        if self.pretraining is None:
+            return None
+        return paths.pretrained(self.study, self.dataset, self.pretraining) / WHOLE
+
+    def initial_weights(self) -> str:
+        """`pretrained` as mtinet.models.build takes it: instead of scenes the file that the stage pretrain published.
+
+        Raises UserError when it is not there.
+        """
+        path = self.pretrained_backbone
+        if path is None:
+            return self.pretrained
+        if not path.exists():
+            raise UserError(f"no weights at {path}: run the stage pretrain for '{self.pretraining}' first")
+        return f"{path}#sha256={files.digest_of_file(path)}"
 
     @property
     def location(self) -> tuple[str, str, str, int]:

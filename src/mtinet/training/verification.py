@@ -45,6 +45,8 @@ def findings(run: Run, digests: Mapping[str, str], read_weights: bool = True) ->
     expected = {"config_hash": files.digest_of(run.config()), "code_hash": stage.code_hash(manifest["code"])}
     if "train" in digests:
         expected["data_digest"] = digests["train"]
+    if read_weights and run.pretrained_backbone is not None and run.pretrained_backbone.exists():
+        expected["initial_weights"] = run.initial_weights().partition("#sha256=")[2]
     if read_weights and weights.exists():
         expected["weights_digest"] = files.digest_of_file(weights)
     for key, value in expected.items():

@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
@@ -24,6 +25,10 @@ from mtinet.errors import UserError
 from mtinet.models.heads import Decoder
 
 Fusion = Literal["nearest", "bilinear"]
+
+# A state dict's file of this name holds a whole `Backbone`, pyramid included, as the stage pretrain writes it; one of
+# any other name the layers that ImageNet's weights are for.
+WHOLE = "backbone.safetensors"
 
 
 class Backbone(nn.Module):
@@ -53,8 +58,13 @@ def build(name: str, *, strides: Sequence[int] | None, fusion: Fusion, pretraine
     check(name, pretrained, fusion, strides)
     library, model = name.split("/", 1)
     module = library_module(library)
-    body, channels = module.build(model, tuple(strides or module.STRIDES), fusion, verified(pretrained))
-    return Backbone(body, channels, module.DECODER)
+    source = verified(pretrained)
+    whole = Path(source).name == WHOLE
+    body, channels = module.build(model, tuple(strides or module.STRIDES), fusion, "none" if whole else source)
+    backbone = Backbone(body, channels, module.DECODER)
+    if whole:
+        load_weights(backbone, source)
+    return backbone
 
 
 def check(name: str, pretrained: str, fusion: Fusion, strides: Sequence[int] | None = None) -> None:
@@ -86,7 +96,7 @@ def library_module(library: str) -> ModuleType:
 
 
 def load_weights(body: nn.Module, path: str) -> None:
-    """Fill `body` from an ImageNet state dict; keys that it lacks, such as the classifier's, are ignored."""
+    """Fill `body` from a state dict; keys that it lacks, such as those of ImageNet's classifier, are ignored."""
     state = body.state_dict()
     body.load_state_dict({**state, **fitting(path, state)})
 

@@ -1,0 +1,228 @@
+"""Typed, strict view of params.yaml: unknown keys and wrong types are errors that name the key's path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from mtinet import paths
+from mtinet.config.learning import Budget, OnnxTeacher, Pretraining, Teacher, TrainedTeacher
+from mtinet.config.sections import (
+    SCENES,
+    Affinity,
+    Archive,
+    Augmentation,
+    Compute,
+    Dataset,
+    Experiment,
+    Limits,
+    Name,
+    Optimizer,
+    Scale,
+    SceneSet,
+    Seed,
+    Strict,
+    Study,
+)
+from mtinet.errors import UserError
+from mtinet.mistakes import UniqueKeys, known, problem
+from mtinet.tasks import registry
+
+__all__ = [
+    "SCENES",
+    "Archive",
+    "Augmentation",
+    "Budget",
+    "Compute",
+    "Experiment",
+    "Limits",
+    "OnnxTeacher",
+    "Optimizer",
+    "Params",
+    "Pretraining",
+    "Scale",
+    "SceneSet",
+    "Strict",
+    "Teacher",
+    "TrainedTeacher",
+    "load",
+]
+
+
+class Params(Strict):
+    """The whole of params.yaml."""
+
+    study: Study
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    compute: Compute
+    scales: dict[Name, dict[Name, Scale]]
+    datasets: dict[Name, Dataset]
+    teachers: dict[Name, dict[Name, Teacher]] = {}  # noqa: RUF012  (pydantic copies defaults)
+    pretraining: dict[Name, dict[Name, Pretraining]] = {}  # noqa: RUF012
+    affinity: Affinity
+    experiments: dict[Name, dict[Name, dict[Name, Experiment]]]
+
+    @model_validator(mode="after")
+    def consistent(self) -> Params:
+        """Names used in one section exist in the other, and experiment names are unique per dataset."""
+        known("study.scale", self.study.scale, self.scales)
+        for dataset in self.datasets:
+            known("study.source", dataset, self.study.source, "a source for")
+            for scale, sets in self.scales.items():
+                known(f"scales.{scale}", dataset, sets, "an entry for")
+            for name in self.datasets[dataset].tasks:
+                self._check_task(f"datasets.{dataset}.tasks", dataset, name)
+            if "edge" in self.datasets[dataset].tasks and not self.datasets[dataset].edges:
+                raise ValueError(f"datasets.{dataset}: lacks 'edges', how its task 'edge' is scored")
+        for dataset, names in self.affinity.tasks.items():
+            known("affinity.tasks", dataset, self.datasets)
+            for name in names:
+                known(f"affinity.tasks.{dataset}", name, self.datasets[dataset].tasks)
+        for dataset, teachers in self.teachers.items():
+            known("teachers", dataset, self.datasets)
+            for name, teacher in teachers.items():
+                known(f"teachers.{dataset}", name, self.datasets[dataset].tasks)
+                self._check_teacher(f"teachers.{dataset}.{name}", dataset, name, teacher)
+        for dataset, trainings in self.pretraining.items():
+            known("pretraining", dataset, self.datasets)
+            self._check_pretraining(dataset, trainings)
+        for dataset, methods in self.experiments.items():
+            known("experiments", dataset, self.datasets)
+            self._check_processes(dataset)
+            self._check_experiments(dataset, methods)
+            self._check_backbones(dataset, methods)
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds: {self.seeds} names a seed twice")
+        return self
+
+    def _check_processes(self, dataset: str) -> None:
+        """Each process gets one image of every batch at least."""
+        found, most = self.compute.processes, self.scale(dataset).batch_size
+        if found > most:
+            where = f"scales.{self.study.scale}.{dataset}.batch_size"
+            raise ValueError(f"compute.processes: found {found}, expected at most {where}, {most}")
+
+    def _check_task(self, where: str, dataset: str, name: str) -> None:
+        known(where, name, registry())
+        classes = self.datasets[dataset].tasks[name].classes
+        if (classes is None) != (registry()[name].channels is not None):
+            verb = "lacks" if classes is None else "has no use for"
+            raise ValueError(f"{where}.{name}: {verb} 'classes', the number of its labels")
+
+    def _check_teacher(self, where: str, dataset: str, task: str, teacher: Teacher) -> None:
+        """It has a budget at every scale, labels to learn from, and sees none of the pictures that are scored."""
+        self._check_budgets(where, teacher.budgets)
+        learnt = teacher.trained.learns_from
+        if learnt == SCENES:
+            self._check_pictures(f"{where}.trained.seed", dataset, teacher.trained.seed)
+            return
+        others = {name: found.tasks for name, found in self.datasets.items() if name != dataset}
+        known(f"{where}.trained.learns_from", learnt, [*others, SCENES])
+        known(f"{where}.trained.learns_from: {learnt}", task, others[learnt], "the task")
+
+    def _check_pretraining(self, dataset: str, trainings: dict[str, Pretraining]) -> None:
+        """As teachers; and each backbone once, so that it is plain which weights a run begins with."""
+        seen: dict[str, str] = {}
+        for name, training in trainings.items():
+            where = f"pretraining.{dataset}.{name}"
+            self._check_budgets(where, training.budgets)
+            self._check_pictures(f"{where}.seed", dataset, training.seed)
+            if training.backbone in seen:
+                raise ValueError(f"{where}.backbone: {training.backbone} is that of '{seen[training.backbone]}' too")
+            seen[training.backbone] = name
+
+    def _check_budgets(self, where: str, budgets: dict[str, Budget]) -> None:
+        for scale in self.scales:
+            known(f"{where}.budgets", scale, budgets, "an entry for")
+
+    def _check_pictures(self, where: str, dataset: str, seed: int) -> None:
+        """What is rendered from `seed` is none of the pictures that the experiments see."""
+        for scale, sets in self.scales.items():
+            if sets[dataset].scenes.seed == seed:
+                raise ValueError(
+                    f"{where}: {seed} is also that of scales.{scale}.{dataset}.scenes, whose pictures must not be"
+                    " learnt from; choose another"
+                )
+
+    def _check_experiments(self, dataset: str, methods: dict[str, dict[str, Experiment]]) -> None:
+        seen: dict[str, str] = {}
+        for method, experiments in methods.items():
+            for name, experiment in experiments.items():
+                where = f"experiments.{dataset}.{method}.{name}"
+                if name in seen:
+                    raise ValueError(f"{where}: the name is taken under experiments.{dataset}.{seen[name]}")
+                seen[name] = method
+                for key in ("tasks", "auxiliary"):
+                    for task in getattr(experiment, key):
+                        known(f"{where}.{key}", task, self.datasets[dataset].tasks)
+                both = [*experiment.tasks, *experiment.auxiliary]
+                if len(set(both)) != len(both):
+                    raise ValueError(f"{where}: a task is named twice in tasks and auxiliary {both}")
+
+    def _check_backbones(self, dataset: str, methods: dict[str, dict[str, Experiment]]) -> None:
+        """Weights and epochs are named for backbones in use only: those of a misspelt one would silently go."""
+        used = sorted({one.backbone for experiments in methods.values() for one in experiments.values()})
+        for scale, sets in self.scales.items():
+            given, where = sets[dataset].pretrained, f"scales.{scale}.{dataset}.pretrained"
+            for backbone in given if isinstance(given, dict) else ():
+                known(where, backbone, used)
+            trained = [one.backbone for one in self.pretraining.get(dataset, {}).values()]
+            for backbone in used:
+                if sets[dataset].pretrained_for(backbone) == SCENES:
+                    known(f"{where}: {SCENES}", backbone, trained, f"an entry under pretraining.{dataset} for")
+            for backbone in sets[dataset].epochs_of:
+                known(f"scales.{scale}.{dataset}.epochs_of", backbone, used)
+
+    def study_name(self, dataset: str) -> str:
+        """`<source>-<scale>`: the folder under runs/ and reports/ that results of `dataset` go to."""
+        return f"{self.study.source[dataset]}-{self.study.scale}"
+
+    def scale(self, dataset: str) -> Scale:
+        """The chosen scale's entry for `dataset`."""
+        return self.scales[self.study.scale][dataset]
+
+    def pretraining_of(self, dataset: str, backbone: str) -> str | None:
+        """The entry under `pretraining` that runs on `backbone` begin with at this scale; None: with none of them."""
+        if self.scale(dataset).pretrained_for(backbone) != SCENES:
+            return None
+        return next(name for name, one in self.pretraining[dataset].items() if one.backbone == backbone)
+
+    def channels(self, dataset: str, task: str) -> int:
+        """Channels of the network's output for `task` on `dataset`."""
+        return self.datasets[dataset].tasks[task].classes or registry()[task].channels or 0
+
+    def runs(self, dataset: str) -> list[tuple[str, int]]:
+        """Experiment and seed of every run that is declared for `dataset`, in the order of the file."""
+        return [(name, seed) for name in self.names(dataset) for seed in self.seeds]
+
+    def names(self, dataset: str) -> list[str]:
+        """The experiments that are declared for `dataset`, in the order of the file."""
+        return [name for experiments in self.experiments.get(dataset, {}).values() for name in experiments]
+
+    def experiment(self, dataset: str, name: str) -> tuple[str, Experiment]:
+        """Method and declaration of the experiment `name`; raises UserError when it is not declared."""
+        methods = self.experiments.get(dataset, {})
+        for method, experiments in methods.items():
+            if name in experiments:
+                return method, experiments[name]
+        raise UserError(f"no experiment '{name}' under experiments.{dataset} in {paths.PARAMS}")
+
+
+def load(path: Path = paths.PARAMS) -> Params:
+    """Read and check params.yaml; every problem is in the UserError, one per line of its message."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeys)
+    except FileNotFoundError:
+        raise UserError(f"no {path} here; run from the repository's root") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); expected a file of YAML") from None
+    except Exception as error:  # PyYAML's constructors raise whatever an odd scalar makes them stumble over
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path} is not valid YAML: {reason}") from None
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise UserError("\n".join(f"{path}: {problem(item, Params)}" for item in error.errors())) from None

@@ -1,0 +1,113 @@
+"""The sections of params.yaml on what is trained before the experiments: teachers of labels, and backbones."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from mtinet.config.sections import SCENES, Backbone, Decay, InputSize, Name, Pixels, Positive, Rate, Seed, Strict
+
+
+class Budget(Strict):
+    """What a training before the experiments gets at one scale: `steps` at least, to whole epochs.
+
+    images, longest: number and longer side in pixels of the pictures rendered for it, where it learns from such.
+    """
+
+    images: Positive | None = None
+    longest: Pixels | None = None
+    input: InputSize
+    steps: Positive
+    batch_size: Positive
+    pretrained: str
+
+    def fits(self, renders: bool) -> None:
+        """Raise ValueError unless pictures are sized exactly where they are rendered, and make one batch at least."""
+        given = [name for name in ("images", "longest") if getattr(self, name) is not None]
+        if given != (["images", "longest"] if renders else []):
+            wanted = "images and longest, the pictures to render" if renders else "neither images nor longest"
+            raise ValueError(f"found {given}, expected {wanted}")
+        if self.images is not None and self.batch_size > self.images:
+            raise ValueError(f"batch_size {self.batch_size} exceeds images {self.images}")
+
+
+class TrainedTeacher(Strict):
+    """A single-task network that the stage teach trains, on another dataset's raw labels or on pictures of its own.
+
+    learns_from: a dataset whose training images it sees, or "scenes": pictures rendered for it from `seed`.
+    """
+
+    learns_from: str
+    backbone: Backbone
+    lr: Rate
+    weight_decay: Decay
+    seed: Seed
+
+
+class PixelSize(Strict):
+    height: Positive
+    width: Positive
+
+
+class OnnxTeacher(Strict):
+    """A network in an ONNX file: float32 [1, 3, height, width] to [1, C, h, w].
+
+    file: its path with "#sha256=<digest>" behind. mean, std: of the channels in 0..1, in the order of `colours`.
+    output: its name, None for the first. activation: what turns the output into a probability, or ("centred", 2x - 1)
+    vectors stored in 0..1 into vectors. channels: those of the output, from 0, that are x (right), y (up) and z
+    (towards the viewer) of a normal in camera coordinates, each with its sign; of saliency the one channel.
+    """
+
+    file: str
+    input: PixelSize
+    colours: Literal["rgb", "bgr"]
+    mean: Annotated[list[float], Field(min_length=3, max_length=3)]
+    std: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=3, max_length=3)]
+    output: str | None
+    activation: Literal["none", "sigmoid", "softmax", "centred"]
+    channels: Annotated[list[Annotated[str, Field(pattern=r"^[+-]\d+$")]], Field(min_length=1)]
+
+
+class Teacher(Strict):
+    """What predicts a task's labels where the source lacks them; see `teachers` in params.yaml."""
+
+    kind: Literal["trained", "onnx"]
+    trained: TrainedTeacher
+    budgets: dict[Name, Budget]
+    onnx: OnnxTeacher | None
+
+    @model_validator(mode="after")
+    def budgets_fit(self) -> Teacher:
+        """Pictures are sized exactly where they are rendered, and make one batch at least."""
+        check_budgets(self.budgets, self.trained.learns_from == SCENES)
+        if self.kind == "onnx" and self.onnx is None:
+            raise ValueError("kind is onnx, but its section 'onnx' is null: declare the file there")
+        return self
+
+
+class Pretraining(Strict):
+    """A backbone's training on all tasks of a dataset at once, on pictures rendered for it alone from `seed`.
+
+    It stands in for ImageNet's where a scale says `pretrained: scenes` of the backbone.
+    """
+
+    backbone: Backbone
+    lr: Rate
+    weight_decay: Decay
+    seed: Seed
+    budgets: dict[Name, Budget]
+
+    @model_validator(mode="after")
+    def budgets_fit(self) -> Pretraining:
+        check_budgets(self.budgets, renders=True)
+        return self
+
+
+def check_budgets(budgets: dict[str, Budget], renders: bool) -> None:
+    """Raise ValueError, naming the scale, for a budget that does not fit what is learnt from."""
+    for scale, budget in budgets.items():
+        try:
+            budget.fits(renders)
+        except ValueError as error:
+            raise ValueError(f"budgets.{scale}: {error}") from None
