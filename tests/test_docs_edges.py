@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from documents import BLOCK, Command
-from mtinet.metrics.edges.pictures import write_png
 from scipy.io import savemat
 from small_project import ROOT
 from workflow import Project
 
+from mtinet.metrics.edges.pictures import write_png
 from tests.edge_references import random_map
 
 PAGE = ROOT / "docs/edge-benchmark.md"
