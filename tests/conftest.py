@@ -12,7 +12,7 @@ import mtinet  # noqa: F401
 
 @pytest.fixture
 def shown(request: pytest.FixtureRequest) -> Iterator[list[documents.Command]]:
-    """The commands of the pages that the test is marked to follow, in the order of its marks; it has to run them all."""
+    """The commands that the test is marked to follow, in the order of its marks; it has to run them all."""
     marks = list(request.node.iter_markers("follows"))[::-1]
     found = [documents.command(mark.args[0], start) for mark in marks for start in mark.args[1:]]
     yield found

@@ -1,7 +1,7 @@
 """The commands that README.md and docs/*.md show in blocks, and the tests that follow them.
 
-A test marked `follows(page, start, ..)` takes the page's commands that begin so from the fixture `shown`, and has to run
-each: tests/test_docs_commands.py has every command of every page accounted for.
+A test marked `follows(page, start, ..)` takes the page's commands that begin so from the fixture `shown`, and has to
+run each: tests/test_docs_commands.py has every command of every page accounted for.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every command of README.md and docs/ is run by a test that takes it from the page, or stands here with a reason."""
+"""Every command of README.md and docs/ is run by a test that takes it from the page, or is here with a reason."""
 
 from __future__ import annotations
 
@@ -19,13 +19,11 @@ from workflow import Project
 from mtinet import stage
 from mtinet.cli.main import COMMANDS, build_parser
 
-# Commands that no test runs as they stand, by page and beginning, and why; `rehearsed` is what is done with them instead.
-LAPTOP = "trains 71 runs; its module runs at smoke scale in tests/test_workflow_repro.py"
+# Commands that no test runs as they stand, by page and beginning, and why; `rehearsed` is done with them instead.
 GPUS = "asks for GPUs; jobs on them are tried with pretended ones in tests/test_gpu_places.py"
-SLURM = "needs a cluster: `make cluster-test` runs it on one of its own, tests/test_slurm_submission.py with pretended tools"
+SLURM = "needs a cluster: `make cluster-test` has one of its own, tests/test_slurm_submission.py pretended tools"
 NOT_RUN = {
     "README.md": {
-        "make repro": LAPTOP,
         "make test": "runs all tests, this one among them",
         "dvc exp run -S study.source": "downloads the archive and trains on a GPU for days",
         "snakemake --cores 8": GPUS,
@@ -40,7 +38,7 @@ NOT_RUN = {
         "MTINET_JOBS_PER_GPU=3": GPUS,
     },
     "docs/several-gpus.md": {
-        "torchrun --nproc-per-node 4": "four processes of the largest network; torchrun is in tests/test_distributed.py",
+        "torchrun --nproc-per-node 4": "four processes of a large network; torchrun is in tests/test_distributed.py",
         "torchrun --nnodes 2": "needs two machines",
     },
     "docs/sharing.md": {
@@ -100,7 +98,6 @@ def parsed_by_stage(arguments: list[str]) -> argparse.Namespace:
 
 # What the tools say of them, so that a rehearsal that does nothing would be noticed.
 SAID = {
-    "make repro": r"pipeline\.repro",
     "make test": r"pytest",
     "dvc exp run -S study.source": r"study:\n  scale: paper\n  source:\n    nyud: archive\n",
     "snakemake": r"train_nyud_mti_net +\d",

@@ -87,7 +87,7 @@ def test_a_photo_on_the_local_page(project: Path, shown: list[Command]) -> None:
             assert process.stdout is not None
             (address,) = re.findall(r"^http://([\w.]+:\d+)\S* \(Ctrl-C ends it\)$", process.stdout.readline(), re.M)
             connection = http.client.HTTPConnection(address, timeout=60)
-            connection.request("GET", "/")
+            connection.request("GET", "/network")
             assert b"hrnet18-mti" in connection.getresponse().read()
         finally:
             process.send_signal(signal.SIGINT)
