@@ -33,8 +33,9 @@ PAGE = ROOT / "docs/predicting.md"
 NETWORK = "networks/mti-net"
 
 
-def with_the_pages_experiment(content: Any) -> None:
-    """What the page's YAML block adds to params.yaml."""
+def as_on_the_page(content: Any) -> None:
+    """What the page's YAML block adds to params.yaml; and its other run narrow, since exporting takes by the layer."""
+    content["experiments"]["nyud"]["mti_net"]["hrnet18-mti"] |= {"backbone": "fpn/resnet18", "options": {"width": 16}}
     (block,) = [found["text"] for found in BLOCK.finditer(PAGE.read_text()) if found["language"] == "yaml"]
     assert block.startswith("# params.yaml, merged into what is there\n")
     content.update(merge(content, yaml.safe_load(block)))
@@ -45,7 +46,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The two runs that the page names, with random weights, and something to predict."""
     folder = tmp_path_factory.mktemp("project")
     for seed, name in enumerate(("hrnet18-mti", "released-mti")):
-        write_run(folder, "nyud", name, with_the_pages_experiment, seed)
+        write_run(folder, "nyud", name, as_on_the_page, seed)
     (folder / "holiday").mkdir()
     for name in ("photo.jpg", "holiday/sea.png"):
         pixels = np.random.default_rng(0).integers(0, 256, (48, 80, 3), dtype=np.uint8)
@@ -94,9 +95,11 @@ def test_a_photo_on_the_local_page(project: Path, shown: list[Command]) -> None:
         assert process.wait(20) == 0
 
 
+@pytest.mark.follows("README.md", "mtinet export")
 @pytest.mark.follows("docs/predicting.md", "mtinet export nyud/hrnet18-mti --format onnx",
                      "mtinet export nyud/hrnet18-mti --format torch")  # fmt: skip
 def test_exports_take_what_the_page_says(mtinet: CommandLine, shown: list[Command]) -> None:
+    """Both formats; the README's file is the page's without the photo to check."""
     for command in shown:
         assert mtinet(*command.words[1:]).status == 0
     images = np.random.default_rng(0).normal(size=(2, 3, 64, 96)).astype(np.float32)

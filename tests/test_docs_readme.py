@@ -1,13 +1,13 @@
-"""README.md's command line, followed from a folder of data to exported networks and a report of changes."""
+"""README.md's command line, followed from a folder of data to predictions and a report of changes."""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torch
 from archive_layout import write_layout
@@ -52,11 +52,11 @@ def mtinet(project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
 
 
 @pytest.mark.follows(
-    "README.md", "mtinet check-data", "mtinet list", "mtinet run", "mtinet evaluate", "mtinet predict", "mtinet export",
+    "README.md", "mtinet check-data", "mtinet list", "mtinet run", "mtinet evaluate", "mtinet predict",
     "mtinet resources",
 )  # fmt: skip
 def test_a_run_is_made_and_used(mtinet: CommandLine, shown: list[Command]) -> None:
-    check, listed, run, evaluate, predict, export, resources = (command.words[1:] for command in shown)
+    check, listed, run, evaluate, predict, resources = (command.words[1:] for command in shown)
     assert mtinet(*check).err.endswith("NYUD_MT: no faults\n")
     assert "nyud/hrnet18-mti/seed0" in mtinet(*listed).out
     for words in (run, evaluate):
@@ -70,11 +70,7 @@ def test_a_run_is_made_and_used(mtinet: CommandLine, shown: list[Command]) -> No
     for name, height in sizes.items():
         with Image.open(mtinet.folder / f"predictions/semseg/{name}.png") as labels:
             assert labels.size == (48, height)
-    assert mtinet(*export).status == 0
-    onnx.checker.check_model(mtinet.folder / "mti.onnx")
-    counted = json.loads(mtinet(*resources, "--json").out)
-    assert "FLOPs (G)" in mtinet(*resources).out
-    assert counted
+    assert re.search(r"params \(M\) +FLOPs \(G\).*\nnyud/hrnet18-mti +\d", mtinet(*resources).out)
 
 
 @pytest.mark.follows("README.md", "mtinet import-released")
