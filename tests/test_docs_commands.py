@@ -136,7 +136,7 @@ def test_every_mtinet_command_is_taken(page: str) -> None:
 def quoted(page: str) -> list[str]:
     """What the page has in backquotes outside its blocks."""
     text = documents.BLOCK.sub("", (ROOT / page).read_text(encoding="utf-8"))
-    return [" ".join(part.split()) for part in re.findall(r"`([^`]+)`", text)]
+    return [" ".join(part.split()) for part in re.findall(r"`([^`]+)`", text) if part.strip()]
 
 
 @pytest.mark.parametrize("page", documents.pages())
