@@ -44,15 +44,9 @@ def change() -> str:
     blocks = [block.strip().splitlines() for block in re.findall(r"^```\n(.*?)^```$", page, re.M | re.S)]
     (params,) = [block for block in blocks if block[0].startswith("$ dvc params diff")]
     (metrics,) = [block for block in blocks if block[0].startswith("$ dvc metrics diff")]
-    _, _, names = columns_of(metrics[1])
+    names = metrics[1].index("Metric")  # behind the path, which is the same in every line
     kept = [line for line in metrics[2:] if re.search(KEPT, line.split()[1])]
     return "\n".join(["```text", *params, metrics[0], *(line[names:] for line in [metrics[1], *kept]), "```"])
-
-
-def columns_of(header: str) -> tuple[str, str, int]:
-    """The first two column names of a header and where the second begins."""
-    first, second = header.split()[:2]
-    return first, second, header.index(second)
 
 
 def draw(path: Path) -> None:
