@@ -1,3 +1,20 @@
 """Imported before any test: sets GOMP_SPINCOUNT before torch is imported."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import documents
+import pytest
+
 import mtinet  # noqa: F401
+
+
+@pytest.fixture
+def shown(request: pytest.FixtureRequest) -> Iterator[list[documents.Command]]:
+    """The commands that the test is marked to follow, in the order of its marks; it has to run them all."""
+    marks = list(request.node.iter_markers("follows"))[::-1]
+    found = [documents.command(mark.args[0], start) for mark in marks for start in mark.args[1:]]
+    yield found
+    left = [command.text for command in found if not command.taken]
+    assert not left, f"not run, though the test is marked to follow them: {left}"

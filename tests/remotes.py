@@ -34,10 +34,3 @@ def s3_server(bucket: str) -> Iterator[str]:
 def use_folder(project: Project, folder: str) -> None:
     """What docs/sharing.md says for a shared folder."""
     project.run("dvc", "remote", "add", "--local", "--default", "shared", folder)
-
-
-def use_s3(project: Project, url: str, endpoint: str) -> None:
-    """What docs/sharing.md says for S3, with the endpoint of a server that is not Amazon's."""
-    project.environment |= CREDENTIALS
-    project.run("dvc", "remote", "add", "--local", "--default", "bucket", url)
-    project.run("dvc", "remote", "modify", "--local", "bucket", "endpointurl", endpoint)

@@ -13,10 +13,17 @@ from typing import Any
 
 import pytest
 import yaml
+from archive_layout import synthetic_frame, write_layout
+from documents import Command, with_environment
+from PIL import Image
 from small_project import ROOT, STUDY, write_params
+from workflow import Project, stages_run
 
 from mtinet import paths
+from mtinet.data import nyud
+from mtinet.data.packed import PackedSplit
 
+UNMEASURED = "0004"
 PAGE = ROOT / "docs" / "extending.md"
 BLOCK = re.compile(
     r"^```(python|yaml)\n# (?P<path>[\w./]+)(?P<how>, at its end|, merged into what is there)?\n(?P<text>.*?)^```$",
@@ -26,7 +33,6 @@ LABELS = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-import numpy as np
 from archive_layout import write_layout
 from mtinet import paths
 from mtinet.data import nyud, packing
@@ -48,10 +54,17 @@ def merge(content: Any, addition: Any) -> Any:
     return {**content, **{key: merge(content.get(key), value) for key, value in addition.items()}}
 
 
-def follow(folder: Path) -> list[str]:
-    """Put every block of the page where its first line says; returns the files."""
+def sections() -> tuple[str, str]:
+    """The page as far as the experiment with a new method, backbone and task, and what it says of a data set."""
+    before, title, after = PAGE.read_text().partition("\n## A data set\n")
+    assert title
+    return before, after
+
+
+def follow(folder: Path, text: str) -> list[str]:
+    """Put every block of the text where its first line says; returns the files."""
     done = []
-    for block in BLOCK.finditer(PAGE.read_text()):
+    for block in BLOCK.finditer(text):
         path, how, text = folder / block["path"], block["how"] or "", block["text"]
         if "merged" in how:
             path.write_text(
@@ -73,7 +86,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for part in ("src", "stages", "pipeline"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     write_params(folder)
-    assert follow(folder) == [
+    assert follow(folder, sections()[0]) == [
         "src/mtinet/models/finest_scale.py", "src/mtinet/models/backbones/mobile.py", "src/mtinet/tasks.yaml",
         "src/mtinet/data/nyud.py", "params.yaml", "params.yaml",
     ]  # fmt: skip
@@ -94,15 +107,14 @@ def call(folder: Path, *words: str) -> str:
 
 def test_every_block_of_the_page_is_followed() -> None:
     text = PAGE.read_text()
-    assert len(re.findall(r"^```(?:python|yaml)$", text, re.M)) == len(list(BLOCK.finditer(text))) == 6
+    assert len(re.findall(r"^```(?:python|yaml)$", text, re.M)) == len(list(BLOCK.finditer(text))) == 10
 
 
-def test_the_pages_commands_train_and_score_it(project: Path) -> None:
+@pytest.mark.follows("docs/extending.md", "mtinet run nyud/mobile-finest", "mtinet evaluate nyud/mobile-finest")
+def test_the_pages_commands_train_and_score_it(project: Path, shown: list[Command]) -> None:
     """A task, a backbone and a method that nothing else knows of."""
-    commands = re.findall(r"^mtinet (.*)$", PAGE.read_text().split("## An experiment")[1], re.M)
-    assert [words.split()[0] for words in commands] == ["run", "evaluate"]
-    for words in commands:
-        call(project, "-m", "mtinet.cli", *words.split())
+    for command in shown:
+        call(project, "-m", "mtinet.cli", *command.words[1:])
     location = (STUDY, "nyud", "mobile-finest", 0)
     manifest = json.loads((project / paths.manifest(*location)).read_text())
     assert (manifest["method"], manifest["config"]["experiment"]["backbone"]) == ("finest_scale", "mobile/small")
@@ -121,3 +133,39 @@ def test_a_method_and_a_backbone_change_no_other_runs_code(project: Path) -> Non
         and path.read_bytes() != (ROOT / path.relative_to(project)).read_bytes()
     }  # fmt: skip
     assert changed == {"src/mtinet/tasks.yaml", "src/mtinet/data/nyud.py"}
+
+
+@pytest.fixture(scope="module")
+def rooms(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the project with what the page says of a data set, and a folder of labelled photos of several sizes."""
+    project = with_environment(Project.copy(tmp_path_factory.mktemp("rooms"), OMP_NUM_THREADS="1"))
+    made = follow(project.folder, sections()[1])
+    assert made == [*(f"src/mtinet/data/rooms{part}.py" for part in ("", "_classes", "_scenes")), "params.yaml"]
+    folder = project.folder / "my-rooms"
+    write_layout(folder, train=4, val=2)
+    wide = synthetic_frame(9, height=40, width=72)
+    wide.depth[:] = 0
+    nyud.write_frame(folder, UNMEASURED, wide)
+    return project
+
+
+@pytest.mark.follows(
+    "docs/extending.md", "mtinet check-data", "make pipeline", "dvc repro evaluate_rooms", "mtinet predict rooms/"
+)
+def test_a_data_set_of_ones_own_is_trained_and_predicted(rooms: Project, shown: list[Command]) -> None:
+    """With photos of two sizes, and one that nobody measured the depth of."""
+    check, pipeline, repro, predict = shown
+    assert "my-rooms: no faults" in check.run(rooms)
+    assert "dvc.yaml:" in pipeline.run(rooms)
+    stages = ["code", "check", "dataset", "distill", "prepare", "train", "evaluate"]
+    assert sorted(name.split("_")[0] for name in stages_run(repro.run(rooms))) == sorted(stages)
+    location = ("archive-smoke", "rooms", "rooms-mtl", 0)
+    metrics = json.loads((rooms.folder / paths.metrics(*location)).read_text())["tasks"]
+    assert [*metrics] == ["seg", "depth"]
+    assert metrics["depth"]["rmse"] > 0
+    packed = rooms.folder / paths.packed("archive-smoke", "rooms", "train")
+    assert not PackedSplit(packed).label("depth", 3).any()
+    predict.run(rooms)
+    for name, size in {"0001": (64, 48), UNMEASURED: (72, 40)}.items():
+        with Image.open(rooms.folder / f"predictions/semseg/{name}.png") as labels:
+            assert labels.size == size

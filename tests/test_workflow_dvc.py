@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from archive_layout import write_layout
+from documents import Command
 from following import ended, experiments, file_at, follow
 from forge import Job
 from remotes import use_folder
@@ -277,10 +278,17 @@ def test_a_failing_stage_loses_nothing_and_says_how_to_restore(project: Project)
     assert project.outputs() == before
 
 
-def test_a_learning_rate_reruns_its_experiment_and_what_shows_it(project: Project) -> None:
-    """And is followed through everything that DVC has to compare."""
+@pytest.mark.follows("README.md", "dvc exp run --name", "dvc params diff", "dvc metrics diff", "dvc plots diff")
+@pytest.mark.follows(
+    "docs/comparing.md", "dvc exp run --name slower", "dvc params diff", "dvc metrics diff", "dvc exp show",
+    "dvc plots diff", "mtinet diff",
+)  # fmt: skip
+def test_a_learning_rate_reruns_its_experiment_and_what_shows_it(project: Project, shown: list[Command]) -> None:
+    """And is followed through everything that DVC has to compare, with the commands of both pages."""
+    run, params, metrics_diff, plots, *same, show, same_plots, diff = (command.words for command in shown)
+    assert ([run, params], plots) == (same[:2], same_plots)
     key = ".".join((*MTI, "lr"))
-    run = ("dvc", "exp", "run", "--name", "slower", "-S", f"{key}=3e-5")
+    assert f"{key}=3e-5" in run
     assert stages_run(follow(project, *run, only="^(Running stage|Ran exp)|^slower")) == {
         "code_nyud",  # params.yaml says which methods there are
         "check_nyud",
@@ -296,8 +304,10 @@ def test_a_learning_rate_reruns_its_experiment_and_what_shows_it(project: Projec
         "figure_nyud_costs",
         "report_nyud",
     }
-    assert key in follow(project, "dvc", "params", "diff")
-    follow(project, "dvc", "metrics", "diff", "--targets", COMPARISON, only=r"^Path|-n\.(delta_m|metrics)")
+    assert key in follow(project, *params)
+    assert f"{ENTRY}.delta_m" in project.run(*metrics_diff)
+    assert COMPARISON in same[2]
+    follow(project, *same[2], only=r"^Path|-n\.(delta_m|metrics)")
     metrics = json.loads(project.run("dvc", "metrics", "diff", "--json"))
     (changed,) = {path for path in metrics if "/metrics/" in path}
     assert "hrnet18-mti-n" in changed
@@ -306,12 +316,12 @@ def test_a_learning_rate_reruns_its_experiment_and_what_shows_it(project: Projec
     (row,) = experiments(project, "slower")
     assert float(row[key]) == 3e-5
     assert float(row[f"{ENTRY}.delta_m"]) == pytest.approx(metrics[COMPARISON][f"{ENTRY}.delta_m"]["new"], abs=1e-4)
-    columns = f"Experiment|{re.escape(key)}|{re.escape(ENTRY)}.(delta_m|metrics.depth.rmse)$"
-    follow(project, "dvc", "exp", "show", "--only-changed", "--drop", ".*", "--keep", columns, "--md")
-    follow(project, "dvc", "plots", "diff", "HEAD", "-o", "plots")
+    header = follow(project, *show).partition("\n")[0]
+    assert [name in header for name in (key, f"{ENTRY}.delta_m", "tasks.seg.mIoU")] == [True, True, False]
+    follow(project, *plots)
     page = (project.folder / "plots/index.html").read_text()
     assert f"history/nyud/{MTI[-1]}" in page
-    assert "| Ours (w/ FPM) (N) |" in follow(project, "mtinet", "diff")
+    assert "| Ours (w/ FPM) (N) |" in follow(project, *diff)
     project.commit("another learning rate")
 
 
@@ -347,22 +357,29 @@ def test_a_pull_request_gets_the_change_as_a_comment(project: Project, tmp_path:
     assert job.files["GITHUB_STEP_SUMMARY"].read_text() == comment
 
 
-def test_queued_experiments_run_side_by_side_each_with_its_own_code(project: Project, tmp_path: Path) -> None:
+@pytest.mark.follows(
+    "docs/comparing.md", "dvc exp run --queue --name faster", "dvc exp run --queue --name edited", "dvc queue start",
+    "dvc queue status", "dvc exp apply",
+)  # fmt: skip
+def test_queued_experiments_run_side_by_side_each_with_its_own_code(
+    project: Project, tmp_path: Path, shown: list[Command]
+) -> None:
     """Two workers, each in a copy of what was there when it was queued: parameters and code. Both are tracked live."""
     store = f"sqlite:///{tmp_path}/live.db"
     project.environment["MLFLOW_TRACKING_URI"] = store
-    target = "evaluate_nyud_single_task@hrnet18-single-depth-0"
+    queue, queue_edited, start, status, apply = (command.words for command in shown)
     key = "experiments.nyud.single_task.hrnet18-single-depth.lr"
-    follow(project, "dvc", "exp", "run", "--queue", "--name", "faster", "-S", f"{key}=3e-4", target)
+    assert f"{key}=3e-4" in queue
+    follow(project, *queue)
     method = project.folder / "src/mtinet/models/single_task.py"
     code = method.read_text()
     method.write_text(f"{code}\n# an edit\n")
-    follow(project, "dvc", "exp", "run", "--queue", "--name", "edited", target)
+    follow(project, *queue_edited)
     method.write_text(code)
-    follow(project, "dvc", "queue", "start", "--jobs", "2")
+    follow(project, *start)
     del project.environment["MLFLOW_TRACKING_URI"]
     assert ended(project, tasks=2) == 2
-    follow(project, "dvc", "queue", "status")
+    follow(project, *status)
     faster, edited = experiments(project, "faster", "edited")
     assert (faster["State"], edited["State"]) == ("Success", "Success")
     assert (float(faster[key]), float(edited[key])) == (3e-4, 1e-4)
@@ -378,7 +395,7 @@ def test_queued_experiments_run_side_by_side_each_with_its_own_code(project: Pro
         "0.0003": "FINISHED",
         "0.0001": "FINISHED",
     }
-    follow(project, "dvc", "exp", "apply", "faster")
+    follow(project, *apply)
     assert json.loads((project.folder / DEPTH_MANIFEST).read_text()) == manifests["faster"]
     project.run("git", "reset", "--hard", "-q")
     project.run("dvc", "checkout")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from remotes import s3_server, use_folder, use_s3
+from documents import Command, command, with_environment
+from remotes import CREDENTIALS, s3_server, use_folder
 from workflow import Project, Resumed, interrupted, stages_run
 
 pytestmark = pytest.mark.orchestrator
@@ -17,23 +18,29 @@ pytestmark = pytest.mark.orchestrator
 
 @pytest.fixture(scope="module")
 def after_snakemake(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project.copy(tmp_path_factory.mktemp("snakemake"))
+    project = with_environment(Project.copy(tmp_path_factory.mktemp("snakemake")))
     project.run("snakemake", "--cores", "2", "--quiet", "all")
     return project
 
 
 @pytest.fixture(scope="module")
 def resumed(tmp_path_factory: pytest.TempPathFactory) -> Resumed:
-    """A project in which `dvc repro` was killed (SIGKILL, all processes) during a training and then repeated."""
-    project = Project.copy(tmp_path_factory.mktemp("resumed"))
+    """A project in which `dvc repro` was killed (SIGKILL, all processes) during a training; then came `make repro`."""
+    project = with_environment(Project.copy(tmp_path_factory.mktemp("resumed")))
     first = interrupted(project, "train_nyud_multi_task", seconds=4)
-    return Resumed(project, first, stages_run(project.run("dvc", "repro")))
+    said = command("README.md", "make repro").run(project)
+    logs = [path.read_text() for path in (project.folder / "logs/repro").glob("*.log")]
+    return Resumed(project, first, stages_run("\n".join([said, *logs])))
 
 
-def test_a_killed_repro_goes_on_where_it_was(resumed: Resumed) -> None:
+@pytest.mark.follows("README.md", "make repro")
+def test_a_killed_repro_goes_on_where_it_was(resumed: Resumed, shown: list[Command]) -> None:
     assert len(resumed.first) > 5
     assert "train_nyud_multi_task@hrnet18-mtl-0" in resumed.second
-    assert not resumed.first & resumed.second
+    assert resumed.first & resumed.second <= {"code_nyud"}
+    again = shown[0].run(resumed.project)
+    assert stages_run(again) == set()
+    assert f"Report: {resumed.project.folder}/reports/scenes-smoke/nyud.html" in again
 
 
 def replaced(project: Project, path: str, old: str, new: str) -> str:
@@ -86,8 +93,12 @@ def test_nothing_is_committed_while_a_stage_is_at_work(after_snakemake: Project)
         assert "is at work in" in after_snakemake.run("python", "-m", "pipeline.commit", fails=True)
 
 
-def test_same_bytes_and_then_both_have_nothing_to_do(after_snakemake: Project, resumed: Resumed) -> None:
-    after_snakemake.run("python", "-m", "pipeline.commit")
+@pytest.mark.follows("docs/sharing.md", "make commit", "git add -A")
+def test_same_bytes_and_then_both_have_nothing_to_do(
+    after_snakemake: Project, resumed: Resumed, shown: list[Command]
+) -> None:
+    for line in shown:
+        line.run(after_snakemake)
     assert "up to date" in after_snakemake.run("dvc", "status")
     assert stages_run(after_snakemake.run("dvc", "repro")) == set()
     assert "Nothing to be done" in after_snakemake.run("snakemake", "-n", "--cores", "2")
@@ -115,14 +126,33 @@ def planned(plan: str) -> set[str]:
     return set(re.findall(r"^(?:local)?rule (\w+):", plan, re.M)) - {"all"}
 
 
-def test_a_clone_adopts_what_a_shared_folder_holds(committed: Project, tmp_path: Path) -> None:
+def hosted(project: Project, folder: Path, address: str) -> dict[str, str]:
+    """Give the project a git server, a folder in truth; what makes git take the address for it."""
+    project.run("git", "init", "-q", "--bare", str(folder))
+    project.run("git", "remote", "add", "origin", address)
+    settings = {f"url.{folder}.insteadOf": address, "push.default": "current"}
+    numbered = list(enumerate(settings.items()))
+    keys = {f"GIT_CONFIG_KEY_{number}": key for number, (key, _) in numbered}
+    return {"GIT_CONFIG_COUNT": "2"} | keys | {f"GIT_CONFIG_VALUE_{number}": value for number, (_, value) in numbered}
+
+
+@pytest.mark.follows(
+    "docs/sharing.md", "dvc push", "git clone", "dvc remote add --local --default shared", "make adopt"
+)
+@pytest.mark.follows("README.md", "snakemake --cores 2")
+def test_a_clone_adopts_what_a_shared_folder_holds(committed: Project, tmp_path: Path, shown: list[Command]) -> None:
     """Both tools then have nothing to do, and a page that is gone is rendered without training anything."""
+    push, clone_it, add_remote, adopt, snakemake = shown
+    environment = hosted(committed, tmp_path / "server.git", "https://example.org/mtinet.git")
+    committed.environment |= environment
     use_folder(committed, str(tmp_path / "shared"))
-    committed.run("dvc", "push")
-    clone = clone_of(committed, tmp_path / "clone")
+    push.run(committed)
+    clone_it.run(Project(tmp_path, **environment))
+    clone = with_environment(Project(tmp_path / "mtinet"))
     assert "expected a remote" in clone.run("python", "-m", "pipeline.adopt", fails=True)
-    use_folder(clone, str(tmp_path / "shared"))
-    assert "4 runs adopted" in clone.run("python", "-m", "pipeline.adopt")
+    add_remote.run(clone)
+    clone.run("dvc", "remote", "modify", "--local", "shared", "url", str(tmp_path / "shared"))
+    assert "4 runs adopted" in adopt.run(clone)
     assert "up to date" in clone.run("dvc", "status")
     nothing = clone.run("snakemake", "-n", "--cores", "1")
     assert "Nothing to be done" in nothing
@@ -132,7 +162,7 @@ def test_a_clone_adopts_what_a_shared_folder_holds(committed: Project, tmp_path:
     before = page.read_bytes()
     page.unlink()
     assert planned(clone.run("snakemake", "-n", "--cores", "1")) == {"report_nyud"}
-    clone.run("snakemake", "--cores", "1")
+    snakemake.run(clone)
     assert page.read_bytes() == before
     assert clone.run("git", "status", "--porcelain") == ""
     nothing_stale_is_adopted(clone)
@@ -154,12 +184,16 @@ def nothing_stale_is_adopted(clone: Project) -> None:
     assert "hrnet18-mti-n/seed0.json: config_hash is" in complaint
 
 
-def test_a_clone_pulls_from_s3_and_renders_the_report(committed: Project, tmp_path: Path) -> None:
-    with s3_server("results") as endpoint:
-        use_s3(committed, "s3://results/mtinet", endpoint)
-        committed.run("dvc", "push")
+@pytest.mark.follows("docs/sharing.md", "dvc remote add --local --default bucket", "dvc remote modify --local bucket")
+def test_a_clone_pulls_from_s3_and_renders_the_report(committed: Project, tmp_path: Path, shown: list[Command]) -> None:
+    with s3_server("my-bucket") as endpoint:
         clone = clone_of(committed, tmp_path / "clone")
-        use_s3(clone, "s3://results/mtinet", endpoint)
+        for project in (committed, clone):
+            project.environment |= CREDENTIALS
+            for line in shown:
+                line.run(project)
+            project.run("dvc", "remote", "modify", "--local", "bucket", "endpointurl", endpoint)
+        committed.run("dvc", "push")
         clone.run("dvc", "pull")
     assert clone.outputs() == committed.outputs()
     page = clone.folder / "reports/scenes-smoke/nyud.html"
