@@ -15,6 +15,7 @@ from pipeline.imports import imported_files
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = "{study}"
 
+EXPERIMENTS, _ = SECTIONS = ("experiments", "readings")
 TEACHERS_METHOD, PRETRAININGS_METHOD = "single_task", "multi_task"
 # Imported by the name in an experiment's `backbone`. All runs depend on these, since a DVC matrix cannot vary
 # its dependencies: experiments on a further library go into a method group of their own, whose module imports
@@ -81,6 +82,27 @@ def taught(dataset: str) -> dict[str, Any]:
     return found
 
 
+def run_methods(dataset: str) -> dict[str, dict[str, str]]:
+    """Method -> name -> key in params.yaml of what is run: experiments, and readings where the study has them."""
+    found: dict[str, dict[str, str]] = {}
+    for section in run_sections():
+        for method, experiments in declared().get(section, {}).get(dataset, {}).items():
+            key = f"{section}.{dataset}.{method}"
+            found.setdefault(method, {}).update({name: f"{key}.{name}" for name in experiments})
+    return found
+
+
+def run_sections() -> tuple[str, ...]:
+    """The sections of params.yaml that declare what is run."""
+    return SECTIONS if declared()["study"].get("readings") else (EXPERIMENTS,)
+
+
+def run_params(dataset: str) -> tuple[str, ...]:
+    """What stages depend on that look at all that is run."""
+    sections = (section for section in run_sections() if dataset in declared().get(section, {}))
+    return ("study.readings", *(f"{section}.{dataset}" for section in sections))
+
+
 def pretrainings(dataset: str) -> tuple[str, ...]:
     """The names of the backbones that are trained before the dataset's experiments, where a scale says so."""
     return tuple(declared().get("pretraining", {}).get(dataset, {}))
@@ -120,10 +142,7 @@ def has_resources(layout: dict[str, Any]) -> bool:
 def shown_experiments(dataset: str, table: str) -> tuple[str, ...]:
     """The keys in params.yaml of the declared experiments behind a table."""
     names = shown(layouts(dataset)[table])
-    methods = declared()["experiments"][dataset]
-    return tuple(
-        f"experiments.{dataset}.{method}.{name}" for method in methods for name in methods[method] if name in names
-    )
+    return tuple(key for name, key in experiment_keys(dataset).items() if name in names)
 
 
 @cache
@@ -135,9 +154,8 @@ def panels(dataset: str) -> dict[str, Any]:
 
 def figures(dataset: str) -> tuple[str, ...]:
     """The names of the dataset's figures."""
-    methods = declared()["experiments"][dataset]
-    names = [name for experiments in methods.values() for name in experiments]
-    return figures_of(methods, drawable(panels(dataset), names), bool(layouts(dataset)))
+    drawn = drawable(panels(dataset), experiment_keys(dataset))
+    return figures_of(run_methods(dataset), drawn, bool(layouts(dataset)))
 
 
 def drawn_experiments(dataset: str, panel: str) -> dict[str, str]:
@@ -148,8 +166,7 @@ def drawn_experiments(dataset: str, panel: str) -> dict[str, str]:
 
 def experiment_keys(dataset: str) -> dict[str, str]:
     """Experiment -> its key in params.yaml."""
-    methods = declared()["experiments"][dataset]
-    return {name: f"experiments.{dataset}.{method}.{name}" for method in methods for name in methods[method]}
+    return {name: key for experiments in run_methods(dataset).values() for name, key in experiments.items()}
 
 
 def folders_of(place: Path, dataset: str, table: str) -> tuple[Path, ...]:

@@ -9,7 +9,6 @@ from pipeline.dependencies import (
     BACKBONES,
     STUDY,
     code_of,
-    declared,
     drawn_experiments,
     experiment_keys,
     figures,
@@ -18,6 +17,8 @@ from pipeline.dependencies import (
     layouts,
     metric_modules,
     metric_params,
+    run_methods,
+    run_params,
     shown_experiments,
     study_params,
     task_entries,
@@ -77,7 +78,7 @@ def track(dataset: str) -> Rule:
         params=(
             *study_params(dataset),
             "seeds",
-            f"experiments.{dataset}",
+            *run_params(dataset),
             "pipeline/tables.yaml:",
             *task_entries(dataset),
         ),
@@ -125,7 +126,7 @@ def claims(dataset: str) -> Rule:
         params=(
             *study_params(dataset),
             "seeds",
-            f"experiments.{dataset}",
+            *run_params(dataset),
             f"pipeline/claims.yaml:{dataset}",
             *metric_params(dataset),
             *task_entries(dataset),
@@ -186,7 +187,7 @@ def table(dataset: str, name: str) -> Rule:
 
 
 def architecture(dataset: str) -> Rule:
-    methods = declared()["experiments"][dataset]
+    methods = run_methods(dataset)
     # Not the learning rate and its like: they change no network.
     keys = ("backbone", "tasks", "auxiliary", "options")
     return Rule(
@@ -222,7 +223,7 @@ def figure(dataset: str, name: str) -> Rule:
 
 def drawn_from(dataset: str, name: str) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """Inputs and parameters of a figure."""
-    experiments, structure = f"experiments.{dataset}", paths.architecture(STUDY, dataset)
+    experiments, structure = run_params(dataset), paths.architecture(STUDY, dataset)
     if name in ("panel", "methods"):
         drawn, folder = drawn_experiments(dataset, name), paths.examples_folder(STUDY, dataset)
         panel = f"pipeline/figures.yaml:{dataset}.{name}"
@@ -230,10 +231,10 @@ def drawn_from(dataset: str, name: str) -> tuple[tuple[Path, ...], tuple[str, ..
     if name in ("deltas", "costs"):
         comparisons = tuple(paths.comparison(STUDY, table_name) for table_name in layouts(dataset))
         counted = (structure,) if name == "costs" else ()
-        return (*comparisons, *counted), (experiments, "pipeline/tables.yaml:")
+        return (*comparisons, *counted), (*experiments, "pipeline/tables.yaml:")
     others: dict[str, tuple[Path, tuple[str, ...]]] = {
-        "curves": (paths.histories_folder(STUDY, dataset), ("seeds", experiments)),
-        "patches": (paths.examples_folder(STUDY, dataset), ("seeds", experiments, f"affinity.tasks.{dataset}")),
+        "curves": (paths.histories_folder(STUDY, dataset), ("seeds", *experiments)),
+        "patches": (paths.examples_folder(STUDY, dataset), ("seeds", *experiments, f"affinity.tasks.{dataset}")),
         "affinity": (paths.affinity(STUDY, dataset), ("pipeline/affinity.yaml:",)),
         "architecture": (structure, ()),
         "propagation": (structure, ()),
@@ -269,7 +270,7 @@ def report(dataset: str) -> Rule:
             f"scales.{{scale}}.{dataset}",
             f"datasets.{dataset}.tasks",
             *((f"teachers.{dataset}",) if taught(dataset) else ()),
-            f"experiments.{dataset}",
+            *run_params(dataset),
             "pipeline/tables.yaml:",
             "pipeline/published.yaml:",
             f"pipeline/figures.yaml:{dataset}",

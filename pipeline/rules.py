@@ -11,7 +11,9 @@ from mtinet import paths
 from mtinet.tasks import registry
 from pipeline.dependencies import (
     BACKBONES,
+    EXPERIMENTS,
     PRETRAININGS_METHOD,
+    SECTIONS,
     STUDY,
     TEACHERS_METHOD,
     code_of,
@@ -25,6 +27,7 @@ from pipeline.dependencies import (
     metric_params,
     pretrainings,
     raw_folders,
+    run_sections,
     study_params,
     task_entries,
     taught,
@@ -51,7 +54,7 @@ TRAINING = ("input", "epochs", "epochs_of", "batch_size", "optimizer", "lr_facto
 
 
 def check(dataset: str) -> Rule:
-    methods = declared()["experiments"].get(dataset, {})
+    methods = dict.fromkeys(method for section in SECTIONS for method in declared().get(section, {}).get(dataset, {}))
     return Rule(
         "check",
         dataset,
@@ -190,7 +193,8 @@ def prepare(dataset: str) -> Rule:
     )
 
 
-def train(dataset: str, method: str) -> Rule:
+def train(dataset: str, section: str, method: str) -> Rule:
+    """One rule for a method's experiments, one for its readings: what a matrix runs over stands in one place."""
     location = (STUDY, dataset, "{exp}", "{seed}")
     curve = (("x", "steps"), ("y", "loss"))
     return Rule(
@@ -198,6 +202,7 @@ def train(dataset: str, method: str) -> Rule:
         dataset,
         inputs=(
             paths.packed(STUDY, dataset, "train"),
+            *([paths.packed(STUDY, dataset, "val")] if chooses(section, dataset, method) else []),
             *(paths.pretrained(STUDY, dataset, name) for name in pretrainings(dataset)),
         ),
         outputs=(
@@ -210,20 +215,25 @@ def train(dataset: str, method: str) -> Rule:
             "compute",
             *(f"scales.{{scale}}.{dataset}.{key}" for key in TRAINING),
             f"datasets.{dataset}.tasks",
-            f"experiments.{dataset}.{method}.{{exp}}",
+            f"{section}.{dataset}.{method}.{{exp}}",
             *task_entries(dataset),
         ),
         code=code_of("train", *BACKBONES, f"src/mtinet/models/{method}.py", *loss_modules(dataset)),
         arguments=("--experiment {exp}", "--seed {seed}"),
-        method=method,
-        matrix={"exp": f"experiments.{dataset}.{method}", "seed": "seeds"},
+        method=method if section == EXPERIMENTS else f"{method}_{section}",
+        matrix={"exp": f"{section}.{dataset}.{method}", "seed": "seeds"},
         uses_gpu=True,
         threads="compute.threads",
         processes="compute.processes",
     )
 
 
-def evaluate(dataset: str, method: str) -> Rule:
+def chooses(section: str, dataset: str, method: str) -> bool:
+    """Whether a run keeps the weights of its best epoch on the validation images, which its training then reads."""
+    return any(one.get("weights") == "best" for one in declared()[section][dataset][method].values())
+
+
+def evaluate(dataset: str, section: str, method: str) -> Rule:
     location = (STUDY, dataset, "{exp}", "{seed}")
     return Rule(
         "evaluate",
@@ -241,13 +251,13 @@ def evaluate(dataset: str, method: str) -> Rule:
             f"scales.{{scale}}.{dataset}.batch_size",
             f"datasets.{dataset}.tasks",
             *metric_params(dataset),
-            f"experiments.{dataset}.{method}.{{exp}}",
+            f"{section}.{dataset}.{method}.{{exp}}",
             *task_entries(dataset),
         ),
         code=code_of("evaluate", *BACKBONES, f"src/mtinet/models/{method}.py", *metric_modules(dataset)),
         arguments=("--experiment {exp}", "--seed {seed}"),
-        method=method,
-        matrix={"exp": f"experiments.{dataset}.{method}", "seed": "seeds"},
+        method=method if section == EXPERIMENTS else f"{method}_{section}",
+        matrix={"exp": f"{section}.{dataset}.{method}", "seed": "seeds"},
         uses_gpu=True,
         threads="compute.threads",
         processes="compute.processes",
@@ -275,12 +285,12 @@ def blind(dataset: str) -> Rule:
 def rules() -> list[Rule]:
     """All stages, in the order of the data's way: none for a dataset that no experiment uses."""
     result: list[Rule] = []
-    for name, experiments in declared()["experiments"].items():
-        methods = list(experiments)
+    for name in declared()["experiments"]:
         result += [check(name), dataset_rule(name), *(teach(name, task) for task in taught(name)), distill(name)]
         result += [prepare(name), blind(name), affinity(name), *([pretrain(name)] if pretrainings(name) else [])]
-        for method in methods:
-            result += [train(name, method), evaluate(name, method)]
+        for section in run_sections():
+            for method in declared().get(section, {}).get(name, {}):
+                result += [train(name, section, method), evaluate(name, section, method)]
         for table_name in layouts(name):
             result += [resources(name, table_name)] if resources_of(name, table_name) else []
             result += [compare(name, table_name), table(name, table_name)]

@@ -23,22 +23,21 @@ def check(params: Params, dataset: str) -> dict[str, str]:
 def check_experiments(params: Params, dataset: str) -> None:
     """Raise UserError, naming the key, unless every network can be built and every backbone's weights are there."""
     pretrained = params.scale(dataset).pretrained
-    for method, experiments in params.experiments.get(dataset, {}).items():
-        for name, experiment in experiments.items():
-            backbone = experiment.backbone
-            try:
-                options = models.check_options(method, experiment.options, experiment.tasks, experiment.auxiliary)
-                models.check_backbone(backbone, "none", options)
-            except UserError as error:
-                raise UserError(f"experiments.{dataset}.{method}.{name}: {error}") from None
-            if (weights := params.scale(dataset).pretrained_for(backbone)) in ("none", SCENES):
-                continue
-            try:
-                models.check_backbone(backbone, weights, options)
-            except UserError as error:
-                key = f"scales.{params.study.scale}.{dataset}.pretrained"
-                where = key if isinstance(pretrained, str) else f"{key}.{backbone}"
-                raise UserError(f"{where}: {str(error).removeprefix('pretrained: ')}") from None
+    for declared, method, experiment in params.declarations(dataset):
+        backbone = experiment.backbone
+        try:
+            options = models.check_options(method, experiment.options, experiment.tasks, experiment.auxiliary)
+            models.check_backbone(backbone, "none", options)
+        except UserError as error:
+            raise UserError(f"{declared}: {error}") from None
+        if (weights := params.scale(dataset).pretrained_for(backbone)) in ("none", SCENES):
+            continue
+        try:
+            models.check_backbone(backbone, weights, options)
+        except UserError as error:
+            key = f"scales.{params.study.scale}.{dataset}.pretrained"
+            where = key if isinstance(pretrained, str) else f"{key}.{backbone}"
+            raise UserError(f"{where}: {str(error).removeprefix('pretrained: ')}") from None
 
 
 def main() -> None:

@@ -16,8 +16,10 @@ def train(run: Run, device: torch.device) -> None:
     """Train, track and publish `run`; of several processes the first one tracks and publishes."""
     began = time.monotonic()
     split = PackedSplit(paths.packed(run.study, run.dataset, "train"))
+    chooses = run.experiment.weights == "best"
+    validation = PackedSplit(paths.packed(run.study, run.dataset, "val")) if chooses else None
     loop.check(run)  # imports the method and the losses, whose code belongs to the run's origin
-    origin = provenance.Origin.of(run, split, device)
+    origin = provenance.Origin.of(run, split, device, validation)
     is_tracked = tracking.live() and distributed.is_first()
     tracker = tracking.Tracker(run.study, f"{run.dataset}/{run.name}/seed{run.seed}", origin.key, is_tracked)
     tracker.start(tracking.flat(run.config()), {"dataset": run.dataset, "experiment": run.name})
@@ -31,7 +33,7 @@ def train(run: Run, device: torch.device) -> None:
 
     folder = paths.unfinished("train", origin.key)
     try:
-        model, history = loop.train(run, split, folder, device, report)
+        model, history = loop.train(run, split, folder, device, report, validation)
     except Interrupted:
         raise  # the run goes on later, and MLflow's answer may take longer than the scheduler waits
     except BaseException:

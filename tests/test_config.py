@@ -144,3 +144,37 @@ def test_paper_scale_is_the_papers_recipe() -> None:
         for experiment in experiments.values():
             assert experiment.optimizer == "adam"
             assert math.isclose(experiment.lr, 1e-4)
+
+
+def test_readings_count_where_the_study_has_them_and_are_found_by_name_in_any_case() -> None:
+    """Each differs from an experiment of the paper in one thing, which its name says."""
+    for switch in (False, True):
+        content = copy.deepcopy(CONTENT)
+        content["study"]["readings"] = switch
+        params = config.Params.model_validate(content)
+        for dataset, methods in params.readings.items():
+            names = {name for readings in methods.values() for name in readings}
+            assert (names <= {*params.names(dataset)}) == switch
+            assert names.isdisjoint(name for found in params.experiments[dataset].values() for name in found)
+            for method, readings in methods.items():
+                for name, reading in readings.items():
+                    assert params.experiment(dataset, name) == (method, reading)
+                    others = params.experiments[dataset][method].values()
+                    assert min(len(differences(reading, other)) for other in others) == 1 + (dataset == "pascal"), name
+
+
+def differences(first: config.Experiment, second: config.Experiment) -> list[str]:
+    """The fields in which two declarations differ, option by option."""
+    one, other = first.model_dump(), second.model_dump()
+    options = {*one["options"], *other["options"]}
+    found = [key for key in options if one["options"].get(key) != other["options"].get(key)]
+    return [*found, *(key for key in one if key != "options" and one[key] != other[key])]
+
+
+def test_a_reading_may_not_take_an_experiments_name() -> None:
+    content = copy.deepcopy(CONTENT)
+    taken = next(iter(content["experiments"]["nyud"]["mti_net"]))
+    readings = content["readings"]["nyud"]["mti_net"]
+    readings[taken] = next(iter(readings.values()))
+    with pytest.raises(ValidationError, match=f"readings.nyud.mti_net.{taken}: the name is taken under experiments"):
+        config.Params.model_validate(content)

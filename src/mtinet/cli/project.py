@@ -64,10 +64,9 @@ def enter(given: argparse.Namespace) -> Path:
 def check_declared(params: Params, name: RunName) -> None:
     """Raise UserError, with what may have been meant, unless params.yaml declares the experiment."""
     declared = [
-        f"{dataset}/{experiment}"
-        for dataset, methods in params.experiments.items()
-        for experiments in methods.values()
-        for experiment in experiments
+        f"{dataset}/{key.rpartition('.')[2]}"
+        for dataset in params.experiments
+        for key, _, _ in params.declarations(dataset)
     ]
     wanted = f"{name.dataset}/{name.experiment}"
     if wanted not in declared:

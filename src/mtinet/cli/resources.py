@@ -55,12 +55,7 @@ def main(given: argparse.Namespace) -> int:
 
 def declared(params: Params) -> list[RunName]:
     """Every declared experiment."""
-    return [
-        RunName(dataset, name)
-        for dataset, methods in params.experiments.items()
-        for experiments in methods.values()
-        for name in experiments
-    ]
+    return [RunName(dataset, name) for dataset in params.experiments for name in params.names(dataset)]
 
 
 def counted(params: Params, name: RunName, wanted: tuple[int, int] | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,9 @@ __all__ = [
 ]
 
 
+Methods = dict[Name, dict[Name, Experiment]]
+
+
 class Params(Strict):
     """The whole of params.yaml."""
 
@@ -63,7 +67,8 @@ class Params(Strict):
     teachers: dict[Name, dict[Name, Teacher]] = {}  # noqa: RUF012  (pydantic copies defaults)
     pretraining: dict[Name, dict[Name, Pretraining]] = {}  # noqa: RUF012
     affinity: Affinity
-    experiments: dict[Name, dict[Name, dict[Name, Experiment]]]
+    experiments: dict[Name, Methods]
+    readings: dict[Name, Methods] = {}  # noqa: RUF012
 
     @model_validator(mode="after")
     def consistent(self) -> Params:
@@ -89,11 +94,13 @@ class Params(Strict):
         for dataset, trainings in self.pretraining.items():
             known("pretraining", dataset, self.datasets)
             self._check_pretraining(dataset, trainings)
-        for dataset, methods in self.experiments.items():
+        for dataset in self.experiments:
             known("experiments", dataset, self.datasets)
             self._check_processes(dataset)
-            self._check_experiments(dataset, methods)
-            self._check_backbones(dataset, methods)
+            self._check_experiments(dataset)
+            self._check_backbones(dataset)
+        for dataset in self.readings:
+            known("readings", dataset, self.experiments)
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds: {self.seeds} names a seed twice")
         return self
@@ -147,24 +154,23 @@ class Params(Strict):
                     " learnt from; choose another"
                 )
 
-    def _check_experiments(self, dataset: str, methods: dict[str, dict[str, Experiment]]) -> None:
+    def _check_experiments(self, dataset: str) -> None:
         seen: dict[str, str] = {}
-        for method, experiments in methods.items():
-            for name, experiment in experiments.items():
-                where = f"experiments.{dataset}.{method}.{name}"
-                if name in seen:
-                    raise ValueError(f"{where}: the name is taken under experiments.{dataset}.{seen[name]}")
-                seen[name] = method
-                for key in ("tasks", "auxiliary"):
-                    for task in getattr(experiment, key):
-                        known(f"{where}.{key}", task, self.datasets[dataset].tasks)
-                both = [*experiment.tasks, *experiment.auxiliary]
-                if len(set(both)) != len(both):
-                    raise ValueError(f"{where}: a task is named twice in tasks and auxiliary {both}")
+        for where, _, experiment in self.declarations(dataset):
+            place, _, name = where.rpartition(".")
+            if name in seen:
+                raise ValueError(f"{where}: the name is taken under {seen[name]}")
+            seen[name] = place
+            for key in ("tasks", "auxiliary"):
+                for task in getattr(experiment, key):
+                    known(f"{where}.{key}", task, self.datasets[dataset].tasks)
+            both = [*experiment.tasks, *experiment.auxiliary]
+            if len(set(both)) != len(both):
+                raise ValueError(f"{where}: a task is named twice in tasks and auxiliary {both}")
 
-    def _check_backbones(self, dataset: str, methods: dict[str, dict[str, Experiment]]) -> None:
+    def _check_backbones(self, dataset: str) -> None:
         """Weights and epochs are named for backbones in use only: those of a misspelt one would silently go."""
-        used = sorted({one.backbone for experiments in methods.values() for one in experiments.values()})
+        used = sorted({experiment.backbone for _, _, experiment in self.declarations(dataset)})
         for scale, sets in self.scales.items():
             given, where = sets[dataset].pretrained, f"scales.{scale}.{dataset}.pretrained"
             for backbone in given if isinstance(given, dict) else ():
@@ -198,16 +204,32 @@ class Params(Strict):
         """Experiment and seed of every run that is declared for `dataset`, in the order of the file."""
         return [(name, seed) for name in self.names(dataset) for seed in self.seeds]
 
+    def declarations(self, dataset: str) -> Iterator[tuple[str, str, Experiment]]:
+        """Key in params.yaml, method and declaration of all experiments and readings of `dataset`, run or not."""
+        for section in ("experiments", "readings"):  # the second one is read where a caller goes on to it only
+            for method, experiments in getattr(self, section).get(dataset, {}).items():
+                for name, experiment in experiments.items():
+                    yield f"{section}.{dataset}.{method}.{name}", method, experiment
+
+    def methods(self, dataset: str) -> Methods:
+        """What is run on `dataset`, by method and name: its experiments, then the readings where the study has them."""
+        found = {method: {**experiments} for method, experiments in self.experiments.get(dataset, {}).items()}
+        for method, experiments in self.readings.get(dataset, {}).items() if self.study.readings else ():
+            found.setdefault(method, {}).update(experiments)
+        return found
+
     def names(self, dataset: str) -> list[str]:
-        """The experiments that are declared for `dataset`, in the order of the file."""
-        return [name for experiments in self.experiments.get(dataset, {}).values() for name in experiments]
+        """The experiments that are run on `dataset`, method by method."""
+        return [name for experiments in self.methods(dataset).values() for name in experiments]
 
     def experiment(self, dataset: str, name: str) -> tuple[str, Experiment]:
-        """Method and declaration of the experiment `name`; raises UserError when it is not declared."""
-        methods = self.experiments.get(dataset, {})
-        for method, experiments in methods.items():
-            if name in experiments:
-                return method, experiments[name]
+        """Method and declaration of the experiment or reading `name`, run by the study or not.
+
+        Raises UserError when it is not declared.
+        """
+        for key, method, experiment in self.declarations(dataset):
+            if key.rpartition(".")[2] == name:
+                return method, experiment
         raise UserError(f"no experiment '{name}' under experiments.{dataset} in {paths.PARAMS}")
 
 

@@ -30,7 +30,10 @@ class Strict(BaseModel):
 
 
 class Study(Strict):
+    """readings: whether the alternatives to the paper's reading count among the experiments that are run."""
+
     scale: Name
+    readings: bool = False
     source: dict[Name, Source]
 
 
@@ -170,7 +173,11 @@ class Dataset(Strict):
 
 
 class Experiment(Strict):
-    """One row's training: `tasks` are scored, `auxiliary` ones live in the front-end only (section 2.5)."""
+    """One row's training: `tasks` are scored, `auxiliary` ones live in the front-end only (section 2.5).
+
+    weights: those that are kept, of the last epoch or of the best one on the validation images, which chooses on
+    what is scored.
+    """
 
     backbone: Backbone
     tasks: Annotated[list[str], Field(min_length=1)]
@@ -179,6 +186,7 @@ class Experiment(Strict):
     lr: Rate
     weight_decay: Decay
     options: dict[Name, JsonValue]
+    weights: Literal["last", "best"] = "last"
 
 
 class Affinity(Strict):

@@ -51,7 +51,7 @@ def compare(
     """
     declared = {
         name: (method, experiment)
-        for method, experiments in params.experiments.get(dataset, {}).items()
+        for method, experiments in params.methods(dataset).items()
         for name, experiment in experiments.items()
         if name in names
     }

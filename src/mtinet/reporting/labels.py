@@ -40,7 +40,7 @@ def source_of(params: Params, dataset: str, task: str) -> str:
     if task not in params.datasets[dataset].tasks:
         return ""
     word = "yes*" if task in params.teachers.get(dataset, {}) else "yes"
-    methods = params.experiments.get(dataset, {}).values()
+    methods = params.methods(dataset).values()
     main = any(task in experiment.tasks for experiments in methods for experiment in experiments.values())
     return word if main else f"({word})"
 

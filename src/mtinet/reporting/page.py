@@ -154,6 +154,14 @@ def readings(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
         if options:
             switches.setdefault(named(options), []).append(manifest["experiment"])
     lines = [f"Set by a switch: {words}, in {', '.join(dict.fromkeys(names))}." for words, names in switches.items()]
+    best = [
+        one["experiment"] for one in manifests if one.get("config", {}).get("experiment", {}).get("weights") == "best"
+    ]
+    if best:
+        lines.append(
+            "Weights of the epoch with the least loss on the very images that are scored, instead of the last epoch's:"
+            f" {', '.join(best)}."
+        )
     if manifests:
         lines.append("All other switches have their default, the paper's reading.")
     configs = [manifest.get("config", {}) for manifest in manifests]

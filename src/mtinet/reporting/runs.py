@@ -39,7 +39,7 @@ def shown(params: Params, dataset: str) -> list[Shown]:
     """The declared experiments of `dataset`; one label for the single-task runs of a backbone, else one each."""
     declared = [
         (name, method, experiment)
-        for method, experiments in params.experiments.get(dataset, {}).items()
+        for method, experiments in params.methods(dataset).items()
         for name, experiment in experiments.items()
     ]
     sets = {tuple(experiment.tasks) for _, _, experiment in declared if len(experiment.tasks) > 1}

@@ -1,4 +1,4 @@
-"""The training loop: one model, one optimiser, the method's procedure; the last epoch is the result."""
+"""The training loop: one model, one optimiser, the method's procedure; the last epoch is the result, or the best."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from mtinet.models.procedure import LossFunction, Procedure, Progress
 from mtinet.paths import PARAMS
 from mtinet.training import batches, checkpoints, distributed, precision
 from mtinet.training.run import Run
+from mtinet.training.selection import Selection, selection_of
 
 SGD_MOMENTUM = 0.9
 
@@ -115,10 +116,12 @@ def train(
     folder: Path,
     device: torch.device,
     on_epoch: Callable[[dict[str, float]], None],
+    validation: PackedSplit | None = None,
 ) -> tuple[nn.Module, History]:
     """Train `run` on `split`, continuing from the newest whole checkpoint in `folder` if there is one.
 
-    Returns the model after the last epoch and one row per epoch: epoch, steps, lr, loss, and each part's mean.
+    Returns the model after the last epoch, or after the best one on `validation` where the run asks for it (only then
+    are those images read), and one row per epoch: epoch, steps, lr, loss, and each part's mean.
     `on_epoch` gets every row, those before an interruption included. Raises UserError when a loss is not finite,
     and, with a checkpoint written, Interrupted after the step in which a scheduler's signal came. Of several
     processes that train together all call it and get the same; the first one reads and writes the checkpoints.
@@ -134,7 +137,9 @@ def train(
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # Every step of torch's optimisers imports the compiler, to be left alone by it. DistributedDataParallel needs it.
     with contextlib.nullcontext() if distributed.active() else without_compiler():
-        history = fit(run, split, model, checkpoints.Checkpoints(folder), device, on_epoch)
+        chosen = selection_of(run, validation, device)
+        history = fit(run, split, model, chosen, checkpoints.Checkpoints(folder), device, on_epoch)
+        chosen.apply(model)
     return model, history
 
 
@@ -142,6 +147,7 @@ def fit(
     run: Run,
     split: PackedSplit,
     model: nn.Module,
+    chosen: Selection,
     kept: checkpoints.Checkpoints,
     device: torch.device,
     on_epoch: Callable[[dict[str, float]], None],
@@ -150,20 +156,21 @@ def fit(
     per_epoch = batches.steps_per_epoch(run, len(split))
     procedure = models.procedure(run.method, model)
     optimizer = optimizer_of(run, procedure.parameter_groups())
-    position = resume(kept, model, optimizer)
+    position = resume(kept, model, optimizer, chosen)
     distributed.share_gradients(procedure, optimizer)
     for row in position.history:
         on_epoch(row)
     with interruption.noted() as note:
         for ended in steps(run, split, procedure, optimizer, position, device):
             if ended is not None:
+                chosen.note(ended, model)
                 on_epoch(ended)
             done = len(position.history) * per_epoch + position.batch
             told, due = distributed.largest(number_of(note), distributed.rank() == 0 and kept.due())
             if told or due:
                 require_finite_weights(run, model, done)
                 if distributed.rank() == 0:
-                    kept.save(done, state_of(model, optimizer, position))
+                    kept.save(done, state_of(model, optimizer, position, chosen))
             if told:
                 distributed.largest(0)  # none leaves before the checkpoint is written
                 raise Interrupted(
@@ -179,7 +186,9 @@ def number_of(note: interruption.Note) -> int:
     return signal.Signals[note.name] if note.name else 0
 
 
-def state_of(model: nn.Module, optimizer: torch.optim.Optimizer, position: Position) -> dict[str, Any]:
+def state_of(
+    model: nn.Module, optimizer: torch.optim.Optimizer, position: Position, chosen: Selection
+) -> dict[str, Any]:
     """All that the steps to come depend on.
 
     The learning rate and ASTMT's gradient reversal follow from the step, a batch from (seed, epoch) and its place,
@@ -189,17 +198,21 @@ def state_of(model: nn.Module, optimizer: torch.optim.Optimizer, position: Posit
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "position": asdict(position),
+        "selection": chosen.state,
         "random": checkpoints.random_states(),
     }
 
 
-def resume(kept: checkpoints.Checkpoints, model: nn.Module, optimizer: torch.optim.Optimizer) -> Position:
+def resume(
+    kept: checkpoints.Checkpoints, model: nn.Module, optimizer: torch.optim.Optimizer, chosen: Selection
+) -> Position:
     """Load an earlier attempt's state, if any, and return how far it was."""
     state = distributed.from_first(kept.load() if distributed.rank() == 0 else None)
     if state is None:
         return Position()
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
+    chosen.state = state["selection"]
     checkpoints.set_random_states(state["random"])
     return Position(**state["position"])
 

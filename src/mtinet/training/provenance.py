@@ -30,7 +30,8 @@ LIBRARIES = ("torch", "torchvision", "timm", "numpy", "opencv-python-headless")
 class Origin:
     """What a run is made of, taken when it begins: code may be edited while it trains.
 
-    initial_weights: digest of those of the backbone, None for random ones and the hub's. code: the project files it
+    initial_weights: digest of those of the backbone, None for random ones and the hub's. validation_digest: of the
+    images that choose the epoch; None where none do. code: the project files it
     imports. environment: versions, precision, threads, device, instruction set.
     """
 
@@ -39,20 +40,22 @@ class Origin:
     code_hash: str
     data_digest: str
     initial_weights: str | None
+    validation_digest: str | None
     environment: dict[str, Any]
 
     @classmethod
-    def of(cls, run: Run, split: PackedSplit, device: torch.device) -> Origin:
+    def of(cls, run: Run, split: PackedSplit, device: torch.device, validation: PackedSplit | None = None) -> Origin:
         code = code_files()
         initial = run.initial_weights().partition("#sha256=")[2] or None
-        return cls(run, code, code_hash(code), split.digest, initial, environment(run, device))
+        chooses = validation.digest if validation else None
+        return cls(run, code, code_hash(code), split.digest, initial, chooses, environment(run, device))
 
     @property
     def key(self) -> str:
         """SHA-256 of all that determines the result's bytes: configuration, code, data and environment."""
         made_of = {"name": self.run.name, "config": self.run.config(), "code": self.code_hash}
         given = {"data": self.data_digest, "initial_weights": self.initial_weights, "environment": self.environment}
-        return files.digest_of(made_of | given)
+        return files.digest_of(made_of | given | {"validation": self.validation_digest})
 
 
 def environment(run: Run, device: torch.device) -> dict[str, Any]:
@@ -83,6 +86,7 @@ def manifest(origin: Origin, history: History, weights: Path) -> dict[str, Any]:
         "code_hash": origin.code_hash,
         "data_digest": origin.data_digest,
         "initial_weights": origin.initial_weights,
+        "validation_digest": origin.validation_digest,
         "weights_digest": files.digest_of_file(weights),
         **origin.environment,
     }
