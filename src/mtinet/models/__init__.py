@@ -20,6 +20,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
+from mtinet import compat
 from mtinet.errors import UserError
 from mtinet.models.interface import STRIDES, BaseOptions, Predictions
 from mtinet.models.procedure import Procedure
@@ -32,6 +33,7 @@ __all__ = [
     "check_backbone",
     "check_options",
     "default_options",
+    "find_backbone",
     "methods",
     "procedure",
 ]
@@ -105,13 +107,21 @@ def check_backbone(backbone: str, pretrained: str = "none", options: BaseOptions
 
     Weights are read once to find a wrong file, or fetched into the hub's cache, before anything depends on it.
     """
-    backbones = importlib.import_module("mtinet.models.backbones")
     parsed = options or BaseOptions()
-    backbones.check(backbone, pretrained, parsed.hrnet_fusion, parsed.strides)
-    parsed.check_backbone(backbone)
-    # Which levels there are is seen in building alone; without weights that takes no memory.
-    with torch.device("meta") if pretrained == "none" else contextlib.nullcontext():
+    backbones = find_backbone(backbone, pretrained, parsed)
+    # Which levels there are is seen in building alone; without weights that takes no memory. On that device random
+    # numbers are operations in Python, which import the compiler to be left alone by it.
+    with compat.without_compiler(), torch.device("meta") if pretrained == "none" else contextlib.nullcontext():
         backbones.build(backbone, strides=parsed.strides, fusion=parsed.hrnet_fusion, pretrained=pretrained)
+
+
+def find_backbone(backbone: str, pretrained: str, options: BaseOptions) -> ModuleType:
+    """Import the code of a backbone and return the package that builds it; raises UserError as `check_backbone` does,
+    for all that is seen without building it."""
+    backbones = importlib.import_module("mtinet.models.backbones")
+    backbones.check(backbone, pretrained, options.hrnet_fusion, options.strides)
+    options.check_backbone(backbone)
+    return backbones
 
 
 def procedure(method: str, net: nn.Module) -> Procedure:

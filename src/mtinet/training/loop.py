@@ -65,7 +65,7 @@ def check(run: Run) -> None:
     for name in run.tasks:
         losses.module(name)
     options = models.check_options(run.method, run.experiment.options, run.experiment.tasks, run.experiment.auxiliary)
-    models.check_backbone(run.experiment.backbone, options=options)
+    models.find_backbone(run.experiment.backbone, "none", options)
 
 
 def build_model(run: Run, pretrained: str = "none") -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.metadata
 import platform
 import resource
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 from mtinet import files
@@ -125,5 +125,9 @@ def timing(began: float, mlflow_run: str | None) -> dict[str, Any]:
 
 def write_history(path: Path, history: History) -> None:
     """Write the history as CSV with one row per epoch."""
-    with files.replacing(path) as temporary:
-        pd.DataFrame(history).astype({"epoch": int, "steps": int}).to_csv(temporary, index=False, float_format="%.8g")
+    with files.replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        table = csv.DictWriter(stream, [*history[0]], lineterminator="\n")
+        table.writeheader()
+        for row in history:
+            counts = {key: int(row[key]) for key in ("epoch", "steps")}
+            table.writerow({key: f"{value:.8g}" for key, value in row.items()} | counts)
