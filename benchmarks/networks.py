@@ -8,7 +8,8 @@ import torch
 
 from benchmarks.harness import ROOT
 from mtinet import config
-from mtinet.config import Augmentation, InputSize
+from mtinet.config import Augmentation
+from mtinet.config.sections import InputSize
 from mtinet.paths import PARAMS
 from mtinet.training import precision
 from mtinet.training.run import Run

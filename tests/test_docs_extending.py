@@ -33,6 +33,7 @@ LABELS = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
+import numpy as np
 from archive_layout import write_layout
 from mtinet import paths
 from mtinet.data import nyud, packing

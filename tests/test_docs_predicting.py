@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,9 @@ def test_a_photo_on_the_local_page(project: Path, shown: list[Command]) -> None:
             pytest.skip(f"port {PORT} is taken by another program")
     command = [sys.executable, "-m", "mtinet.cli", *words[1:]]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "BROWSER": "true"}  # opens no window
-    with subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, cwd=project, stdout=subprocess.PIPE, text=True, env=environment, preexec_fn=heeding_interrupts
+    ) as process:
         try:
             assert process.stdout is not None
             (address,) = re.findall(r"^http://([\w.]+:\d+)\S* \(Ctrl-C ends it\)$", process.stdout.readline(), re.M)
@@ -92,7 +95,15 @@ def test_a_photo_on_the_local_page(project: Path, shown: list[Command]) -> None:
             assert b"hrnet18-mti" in connection.getresponse().read()
         finally:
             process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+            killed = threading.Timer(20, process.kill)
+            killed.start()
+        assert process.wait() == 0
+        killed.cancel()
+
+
+def heeding_interrupts() -> None:
+    """What a shell starts in its background ignores Ctrl-C, and so does all that is started from there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.follows("README.md", "mtinet export")

@@ -127,7 +127,7 @@ def test_its_digest_is_part_of_a_runs_key_but_not_of_its_configuration(monkeypat
 def test_other_backbones_begin_at_random_and_the_stage_says_so() -> None:
     params = config.load()
     run = Run.of(params, "pascal", "hrnet18-single-edge", 0)
-    assert (run.pretraining, run.initial_weights()) == (None, "none")
+    assert (run.begins_with(), run.initial_weights()) == (None, "none")
     run_stage("hrnet18")
     folder = paths.pretrained("scenes-smoke", "pascal", "hrnet18")
     assert [path.name for path in folder.iterdir()] == [MANIFEST]

@@ -64,6 +64,12 @@ def raised() -> Iterator[None]:
     try:
         with handled(leave):
             yield
+    except Interrupted:
+        raise
+    except Exception:
+        if ends:  # what a library made of the exception that it was given
+            raise Interrupted(f"a signal arrived; {ANEW}") from None
+        raise
     finally:
         for end in ends:
             end.cancel()

@@ -94,13 +94,13 @@ class Params(Strict):
         for dataset, trainings in self.pretraining.items():
             known("pretraining", dataset, self.datasets)
             self._check_pretraining(dataset, trainings)
+        for section, declared in (("experiments", self.experiments), ("readings", self.readings)):
+            for dataset in declared:
+                known(section, dataset, self.datasets)
         for dataset in self.experiments:
-            known("experiments", dataset, self.datasets)
             self._check_processes(dataset)
             self._check_experiments(dataset)
             self._check_backbones(dataset)
-        for dataset in self.readings:
-            known("readings", dataset, self.experiments)
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds: {self.seeds} names a seed twice")
         return self

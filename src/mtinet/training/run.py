@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,16 @@ from mtinet.models.backbones import WHOLE
 from mtinet.tasks import task
 
 
+def no_pretraining() -> None:
+    """No entry under `pretraining`."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One experiment of one dataset under one seed, at the study's scale.
 
-    pretraining: the entry under `pretraining` in params.yaml whose backbone it begins with, if any.
+    begins_with: gives the entry under `pretraining` in params.yaml whose backbone it begins with, None for none. A
+        function, since only the training looks that up: a stage that scores depends on none of those parameters.
     """
 
     study: str
@@ -33,7 +40,7 @@ class Run:
     loss_weights: dict[str, float]
     processes: int = 1
     precision: str = "auto"
-    pretraining: str | None = None
+    begins_with: Callable[[], str | None] = field(default=no_pretraining, compare=False)
 
     @classmethod
     def of(cls, params: Params, dataset: str, experiment_name: str, seed: int) -> Run:
@@ -54,7 +61,7 @@ class Run:
             loss_weights={name: tasks[name].weight for name in used},
             processes=params.compute.processes,
             precision=params.compute.precision,
-            pretraining=params.pretraining_of(dataset, experiment.backbone),
+            begins_with=partial(params.pretraining_of, dataset, experiment.backbone),
         )
 
     @property
@@ -86,9 +93,8 @@ class Run:
     @property
     def pretrained_backbone(self) -> Path | None:
         """What the stage pretrain publishes for this run; None where it begins with other weights."""
-        if self.pretraining is None:
-            return None
-        return paths.pretrained(self.study, self.dataset, self.pretraining) / WHOLE
+        name = self.begins_with()
+        return None if name is None else paths.pretrained(self.study, self.dataset, name) / WHOLE
 
     def initial_weights(self) -> str:
         """`pretrained` as mtinet.models.build takes it: instead of scenes the file that the stage pretrain published.
@@ -99,7 +105,7 @@ class Run:
         if path is None:
             return self.pretrained
         if not path.exists():
-            raise UserError(f"no weights at {path}: run the stage pretrain for '{self.pretraining}' first")
+            raise UserError(f"no weights at {path}: run the stage pretrain for '{self.begins_with()}' first")
         return f"{path}#sha256={files.digest_of_file(path)}"
 
     @property
