@@ -53,6 +53,7 @@ def compare(dataset: str, name: str) -> Rule:
         params=(
             *study_params(dataset),
             "seeds",
+            "study.readings",
             *shown_experiments(dataset, name),
             f"pipeline/tables.yaml:{name}",
             *metric_params(dataset),
@@ -99,6 +100,7 @@ def resources(dataset: str, name: str) -> Rule:
             *study_params(dataset),
             f"scales.paper.{dataset}.input",
             f"datasets.{dataset}.tasks",
+            "study.readings",
             *keys,
             f"pipeline/tables.yaml:{name}",
             *task_entries(dataset),
@@ -148,6 +150,7 @@ def overview(dataset: str) -> Rule:
             *study_params(dataset),
             f"datasets.{dataset}.tasks",
             *((f"teachers.{dataset}",) if taught(dataset) else ()),
+            "study.readings",
             *(f"{entry}.{key}" for entry in experiment_keys(dataset).values() for key in ("backbone", "tasks")),
             "pipeline/tables.yaml:",
             "pipeline/published.yaml:",
@@ -175,6 +178,7 @@ def table(dataset: str, name: str) -> Rule:
             "compute",
             "seeds",
             f"scales.{{scale}}.{dataset}",
+            "study.readings",
             *shown_experiments(dataset, name),
             f"pipeline/tables.yaml:{name}",
             "pipeline/published.yaml:",
@@ -199,6 +203,7 @@ def architecture(dataset: str) -> Rule:
             *study_params(dataset),
             f"scales.paper.{dataset}.input",
             f"datasets.{dataset}.tasks",
+            "study.readings",
             *(f"{entry}.{key}" for entry in experiment_keys(dataset).values() for key in keys),
             *task_entries(dataset),
         ),
@@ -227,7 +232,7 @@ def drawn_from(dataset: str, name: str) -> tuple[tuple[Path, ...], tuple[str, ..
     if name in ("panel", "methods"):
         drawn, folder = drawn_experiments(dataset, name), paths.examples_folder(STUDY, dataset)
         panel = f"pipeline/figures.yaml:{dataset}.{name}"
-        return tuple(folder / experiment for experiment in drawn), ("seeds", *drawn.values(), panel)
+        return tuple(folder / experiment for experiment in drawn), ("study.readings", "seeds", *drawn.values(), panel)
     if name in ("deltas", "costs"):
         comparisons = tuple(paths.comparison(STUDY, table_name) for table_name in layouts(dataset))
         counted = (structure,) if name == "costs" else ()
