@@ -17,6 +17,7 @@ BACKBONES = {"fpn/resnet18": 1.3, "fpn/resnet50": 4.0, "timm/hrnet_w48": 6, "dlv
 METHODS = {"multi_task": 1.7, "pad_net": 4.5, "mti_net": 3.5, "astmt": 5.0}
 START = 30.0  # of a run's two processes, in such steps
 OTHERS = 100.0  # anything but a run, in such steps
+PRETRAINING = 1500.0  # a backbone's training on all tasks, with its pictures
 WITHOUT_RUNS = ("affinity", "architecture", "overview")
 
 
@@ -46,8 +47,9 @@ def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
     before = [Job(raw, (stage_name(dataset), *names(own, "check", "dataset")), frozenset(), OTHERS)]
     before += [Job(name, names([rule]), frozenset({raw, *others}), OTHERS) for name, rule in teachers.items()]
     trained = {f"{dataset} pre-training of {name.partition('@')[2]}": name for name in names(own, "pretrain")}
-    before += [Job(name, (stage,), frozenset({raw}), OTHERS) for name, stage in trained.items()]
     before.append(Job(packed, names(own, "distill", "prepare", "blind"), frozenset({raw, *teachers}), OTHERS))
+    # They need no packed data, but neither would they be needed before, and the first table of all would wait for them.
+    before += [Job(name, (stage,), frozenset({packed}), PRETRAINING) for name, stage in trained.items()]
     ahead, later = tables_of(dataset, own, runs_of(params, dataset, own, frozenset({packed, *trained})))
     apart = Job(f"{dataset} labels and networks", names(own, *WITHOUT_RUNS), frozenset({packed}), OTHERS)
     found = [*before, *ahead, apart, *later]

@@ -124,6 +124,7 @@ def teach(dataset: str, task: str) -> Rule:
 
 
 def pretrain(dataset: str) -> Rule:
+    entry = f"pretraining.{dataset}.{{name}}"
     return Rule(
         "pretrain",
         dataset,
@@ -133,7 +134,7 @@ def pretrain(dataset: str) -> Rule:
             *study_params(dataset),
             *ONE_PROCESS,
             "compute.precision",
-            f"pretraining.{dataset}.{{name}}",
+            *(f"{entry}.{key}" for key in ("backbone", "lr", "weight_decay", "seed", "budgets.{scale}")),
             f"scales.{{scale}}.{dataset}.pretrained",
             f"datasets.{dataset}.tasks",
             *task_entries(dataset),

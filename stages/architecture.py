@@ -32,7 +32,7 @@ def network(params: Params, dataset: str, name: str) -> nn.Module:
 
 def shown(params: Params, dataset: str) -> str | None:
     """The experiment whose structure is drawn: of the first backbone's, the last with most tasks; None without any."""
-    declared = params.methods(dataset).get(METHOD, {})
+    declared = params.experiments.get(dataset, {}).get(METHOD, {})  # readings of it are not what the paper draws
     backbone = next((experiment.backbone for experiment in declared.values()), None)
     tasks = {
         name: len(experiment.tasks) + len(experiment.auxiliary)

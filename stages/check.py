@@ -13,6 +13,7 @@ def check(params: Params, dataset: str) -> dict[str, str]:
         raise UserError(f"unknown dataset '{dataset}', params.yaml declares {', '.join(params.datasets)}")
     precision.chosen(params.compute.precision, loop.device_of(params.compute.device))
     check_experiments(params, dataset)
+    check_pretrainings(params, dataset)
     source = params.study.source[dataset]
     if source == "archive":
         archives.reachable(params.datasets[dataset].archive, dataset)
@@ -38,6 +39,20 @@ def check_experiments(params: Params, dataset: str) -> None:
             key = f"scales.{params.study.scale}.{dataset}.pretrained"
             where = key if isinstance(pretrained, str) else f"{key}.{backbone}"
             raise UserError(f"{where}: {str(error).removeprefix('pretrained: ')}") from None
+
+
+def check_pretrainings(params: Params, dataset: str) -> None:
+    """Raise UserError, naming the key, unless the backbones that are trained beforehand can be built.
+
+    The weights that such a training itself begins with have to be there where experiments begin with its result.
+    """
+    for name, training in params.pretraining.get(dataset, {}).items():
+        used = params.scale(dataset).pretrained_for(training.backbone) == SCENES
+        given = training.budgets[params.study.scale].pretrained if used else "none"
+        try:
+            models.check_backbone(training.backbone, given)
+        except UserError as error:
+            raise UserError(f"pretraining.{dataset}.{name}: {error}") from None
 
 
 def main() -> None:

@@ -66,14 +66,20 @@ def compared(params: Params, dataset: str) -> dict[str, dict[str, Any]]:
     return runs.merged(files.read_json(paths.comparison(study, name)) for name in names)
 
 
+def tabled(params: Params, dataset: str) -> tuple[list[runs.Shown], dict[str, dict[str, Any]]]:
+    """The experiments that a table shows, as figures call them, and their entries: of others nothing is compared."""
+    found = compared(params, dataset)
+    return [entry for entry in runs.shown(params, dataset) if entry.name in found], found
+
+
 def deltas(params: Params, dataset: str, path: Path) -> None:
     """delta_m of every method."""
-    figures.delta_bars(runs.shown(params, dataset), compared(params, dataset), path)
+    figures.delta_bars(*tabled(params, dataset), path)
 
 
 def costs(params: Params, dataset: str, path: Path) -> None:
     """delta_m against FLOPs and parameters."""
-    figures.against_costs(runs.shown(params, dataset), compared(params, dataset), structure(params, dataset), path)
+    figures.against_costs(*tabled(params, dataset), structure(params, dataset), path)
 
 
 FIGURES: dict[str, Callable[[Params, str, Path], None]] = {

@@ -114,6 +114,34 @@ def test_weights_are_read_on_demand(mtinet: CommandLine) -> None:
     assert (found["state"], found["in_short"]) == ("done", "weights not here ('dvc pull')")
 
 
+def test_other_weights_to_begin_with_and_other_images_that_chose_are_named(mtinet: CommandLine) -> None:
+    """A backbone trained beforehand that is not the manifest's, which may lack the entry; images chosen on that are gone."""
+    name = "before"
+    path = mtinet.folder / "params.yaml"
+    before = path.read_text()
+    content = yaml.safe_load(before)
+    pretraining = content["pretraining"]["pascal"]["hrnet18"]
+    content["pretraining"]["nyud"] = {name: pretraining | {"seed": 4000}}
+    content["scales"]["smoke"]["nyud"]["pretrained"] = {pretraining["backbone"]: "scenes"}
+    content["experiments"]["nyud"]["multi_task"][NAME]["weights"] = "best"
+    path.write_text(yaml.safe_dump(content))
+    run = Run.of(config.load(), "nyud", NAME, 0)
+    assert run.pretrained_backbone is not None
+    files.write_bytes(run.pretrained_backbone, b"backbone")
+    manifest = mtinet.folder / paths.manifest(*run.location)
+    digest = files.read_json(manifest)["data_digest"]
+    change_json(manifest, config=run.config(), config_hash=files.digest_of(run.config()), validation_digest=digest)
+    found = entry(mtinet, "--read-weights")
+    assert (found["state"], found["in_short"]) == ("stale", "other initial weights")
+    change_json(manifest, initial_weights=files.digest_of_file(run.pretrained_backbone))
+    assert entry(mtinet, "--read-weights")["state"] == "done"
+    change_json(manifest, validation_digest="0" * 64)
+    found = entry(mtinet, "--read-weights")
+    path.write_text(before)
+    files.remove(run.pretrained_backbone.parent)
+    assert (found["state"], found["in_short"]) == ("stale", "epoch chosen on other data")
+
+
 def test_a_run_without_metrics_is_missing(mtinet: CommandLine) -> None:
     (mtinet.folder / paths.metrics(STUDY, "nyud", NAME, 0)).unlink()
     found = entry(mtinet)

@@ -121,3 +121,25 @@ def test_odd_experiments_are_accepted_or_refused_by_their_key() -> None:
         assert all(f"experiments.nyud.{method}.one" in line and line.isprintable() for line in lines), lines
     assert tried / 3 < refused < tried
     record("odd experiments in params.yaml", tried, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"backbone": "fpn/resnet81"}, "pretraining.pascal.r18fpn: unknown backbone"),
+        ({"pretrained": "nowhere.pth"}, "pretraining.pascal.r18fpn: pretrained: "),
+        ({"pretrained": "scenes"}, "pretraining.pascal.r18fpn: pretrained: "),
+    ],
+)
+def test_a_backbone_to_be_trained_beforehand_that_cannot_be(changes: dict[str, str], said: str) -> None:
+    """A misspelt one is refused where nothing begins with it too, weights that are not there where something does."""
+    content = copy.deepcopy(CONTENT)
+    entry = content["pretraining"]["pascal"]["r18fpn"]
+    entry["budgets"]["laptop"] |= {key: value for key, value in changes.items() if key == "pretrained"}
+    if "backbone" in changes:
+        content["scales"]["laptop"]["pascal"]["pretrained"] = "none"
+        entry |= changes
+    with pytest.raises(UserError) as refused:
+        check(config.Params.model_validate(content), "pascal")
+    assert str(refused.value).startswith(said)
+    assert "\n" not in str(refused.value)

@@ -101,6 +101,7 @@ def in_short(run: Run, found: list[Finding]) -> str:
 def other(line: str) -> str:
     """What a result was made from that is not what is there now."""
     kinds = {": code_hash is": "other code", ": data_digest is": "other data", ": weights_digest is": "other weights"}
+    kinds |= {": initial_weights is": "other initial weights", "chosen on other data": "epoch chosen on other data"}
     kinds |= {"from another training": "evaluated from another training", "from other data": "evaluated on other data"}
     return next(words for mark, words in kinds.items() if mark in line)
 

@@ -50,14 +50,16 @@ def findings(run: Run, digests: Mapping[str, str], read_weights: bool = True) ->
     if read_weights and weights.exists():
         expected["weights_digest"] = files.digest_of_file(weights)
     for key, value in expected.items():
-        recorded = str(manifest[key])
+        recorded = str(manifest.get(key))  # one of earlier code may lack it
         if recorded != value:
             yield Finding("stale", f"{manifest_path}: {key} is {recorded[:12]}, now it is {value[:12]}")
     if metrics["key"] != manifest["key"]:
         yield Finding("stale", f"{metrics_path} was made from another training than {manifest_path} records")
+    held = paths.packed(run.study, run.dataset, "val")
     if "val" in digests and metrics["data_digest"] != digests["val"]:
-        held = paths.packed(run.study, run.dataset, "val")
         yield Finding("stale", f"{metrics_path} was made from other data than {held} holds")
+    if "val" in digests and run.experiment.weights == "best" and manifest.get("validation_digest") != digests["val"]:
+        yield Finding("stale", f"{manifest_path}: its epoch was chosen on other data than {held} holds")
 
 
 def data_digests(params: Params, dataset: str) -> dict[str, str]:
