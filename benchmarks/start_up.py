@@ -29,6 +29,7 @@ ARGUMENTS = {
     "train": ["--experiment", EXPERIMENT, "--seed", "0"],
     "evaluate": ["--experiment", EXPERIMENT, "--seed", "0"],
     "teach": ["--task", "normals"],
+    "pretrain": ["--name", "hrnet18"],
     "compare": ["--name", "table2a"],
     "table": ["--name", "table2a"],
     "resources": ["--name", "table7a"],
@@ -70,7 +71,7 @@ def environment() -> dict[str, str]:
 
 def arguments_of(stage_name: str) -> list[str]:
     """The stage's command line, with the dataset that it is for."""
-    dataset = "pascal" if stage_name == "teach" else DATASET
+    dataset = "pascal" if stage_name in ("teach", "pretrain") else DATASET
     return ["--dataset", dataset, *ARGUMENTS.get(stage_name, [])]
 
 
