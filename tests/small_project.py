@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,12 @@ def write_project(folder: Path, images: int = 8, change: Callable[[Any], None] =
     ids = nyud.split_ids(folder / "raw", "train")
     packing.pack(folder / "raw", None, ids, TASKS, folder / paths.packed(STUDY, "nyud", "train"), workers=1)
     return folder
+
+
+def copy_code(folder: Path) -> None:
+    """Put the project's code into `folder`, to be changed or to be run from there."""
+    for part in ("src", "stages", "pipeline"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
 
 
 def write_params(folder: Path, change: Callable[[Any], None] = unchanged, **scale: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ import yaml
 from archive_layout import synthetic_frame, write_layout
 from documents import Command, with_environment
 from PIL import Image
-from small_project import ROOT, STUDY, write_params
+from small_project import ROOT, STUDY, copy_code, write_params
 from workflow import Project, stages_run
 
 from mtinet import paths
@@ -84,8 +83,7 @@ def follow(folder: Path, text: str) -> list[str]:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the code with the page's additions, and a small data set with the new task."""
     folder = tmp_path_factory.mktemp("project")
-    for part in ("src", "stages", "pipeline"):
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    copy_code(folder)
     write_params(folder)
     assert follow(folder, sections()[0]) == [
         "src/mtinet/models/finest_scale.py", "src/mtinet/models/backbones/mobile.py", "src/mtinet/tasks.yaml",

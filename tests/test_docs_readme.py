@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from archive_layout import write_layout
 from command_line import CommandLine, commit, copy_reports
 from documents import Command
 from PIL import Image
-from small_project import ROOT, STUDY, TASKS, write_params
+from small_project import STUDY, TASKS, copy_code, write_params
 
 from mtinet import models, paths
 from mtinet.data import nyud, packing
@@ -27,8 +26,7 @@ RUN = (STUDY, "nyud", "hrnet18-mti", 0)
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The code, a small data set, packed, and photos."""
     folder = tmp_path_factory.mktemp("project")
-    for part in ("src", "stages", "pipeline"):
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    copy_code(folder)
     write_params(folder)
     raw = folder / "NYUD_MT"
     write_layout(raw, train=4, val=2)

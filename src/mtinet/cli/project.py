@@ -63,11 +63,7 @@ def enter(given: argparse.Namespace) -> Path:
 
 def check_declared(params: Params, name: RunName) -> None:
     """Raise UserError, with what may have been meant, unless params.yaml declares the experiment."""
-    declared = [
-        f"{dataset}/{key.rpartition('.')[2]}"
-        for dataset in params.experiments
-        for key, _, _ in params.declarations(dataset)
-    ]
+    declared = [f"{dataset}/{name}" for dataset in params.experiments for name in params.names(dataset)]
     wanted = f"{name.dataset}/{name.experiment}"
     if wanted not in declared:
         close = difflib.get_close_matches(wanted, declared, n=3)
