@@ -10,7 +10,9 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -46,10 +48,8 @@ def server(project: Path) -> Iterator[Server]:
     given = build_parser().parse_args(["-C", str(project), "demo", NAME, "--port", "0", "--device", "cpu"])
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
-        with demo.serving(given) as serving:
-            threading.Thread(target=serving.serve_forever, daemon=True).start()
+        with demo.serving(given) as serving, serving.answering():
             yield serving
-            serving.shutdown()
 
 
 def ask(
@@ -119,6 +119,26 @@ def test_a_port_that_is_taken_is_said(server: Server, project: Path, monkeypatch
         demo.serving(given)
 
 
+def test_closing_ends_what_is_open_and_waits_for_answers() -> None:
+    """A browser opens connections in advance and says nothing on them; Python must not end beside running threads."""
+    begun = threading.Event()
+
+    def panel(name: str, content: bytes) -> bytes:
+        begun.set()
+        time.sleep(0.5)
+        return b"a panel"
+
+    with ThreadPoolExecutor(1) as executor:
+        with Server(0, "a network", panel) as closing, closing.answering():
+            silent = socket.create_connection(("127.0.0.1", closing.server_port), timeout=30)
+            answer = executor.submit(ask, closing, "POST", "/predict", photo())
+            assert begun.wait(30)
+        assert not [thread.name for thread in threading.enumerate() if "process_request" in thread.name]
+        assert answer.result() == (200, "image/png", b"a panel")
+        with silent:
+            assert silent.recv(1) == b""
+
+
 # In a browser ------------------------------------------------------------------------------------------------
 
 
@@ -128,8 +148,7 @@ def browsed(server: Server, script: str, folder: Path, shot: Path | None = None)
     if browser is None:
         pytest.skip("no chromium here")
     page = PAGE.read_text().replace("</body>", f"<script>{script}</script></body>")
-    with Server(0, server.named, server.panel, page) as other:
-        threading.Thread(target=other.serve_forever, daemon=True).start()
+    with Server(0, server.named, server.panel, page) as other, other.answering():
         command = [
             browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
             "--disable-background-networking", "--disable-component-update", "--virtual-time-budget=30000",
@@ -137,7 +156,6 @@ def browsed(server: Server, script: str, folder: Path, shot: Path | None = None)
             *([f"--screenshot={shot}"] if shot else ["--dump-dom"]), other.address,
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-        other.shutdown()
     if shot is None and "<h1" not in done.stdout:
         pytest.skip(f"the browser does not start here: {done.stderr.strip()[-200:]}")
     return done.stdout

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import tempfile
+import threading
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,12 +39,12 @@ def port(text: str) -> int:
 
 
 def main(given: argparse.Namespace) -> int:
-    with serving(given) as server:
+    with serving(given) as server, server.answering():
         print(f"{server.address} (Ctrl-C ends it)", flush=True)
         if not given.no_browser:
             webbrowser.open(server.address)
         with contextlib.suppress(KeyboardInterrupt):
-            server.serve_forever()
+            threading.Event().wait()
     return 0
 
 

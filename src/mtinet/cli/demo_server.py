@@ -5,11 +5,14 @@ It answers this machine only, by name as by address, so that no page of another 
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from mtinet.errors import UserError
@@ -28,15 +31,44 @@ class Server(ThreadingHTTPServer):
 
     named: what the page says of the network. panel: a photo's name and file to the panel's PNG; UserError for a file
     that is no photo. It is called for one photo at a time.
+
+    Closing it ends every connection and waits for the answer in the making: a thread that still ran while Python ends
+    would be cut off, which can abort the process.
     """
 
-    daemon_threads = True
+    daemon_threads = False
 
     def __init__(self, port: int, named: str, panel: Panel, page: str | None = None) -> None:
+        self.connections = set[socket.socket]()
         super().__init__((HOST, port), Handler)
         self.named, self.panel = named, panel
         self.page = PAGE.read_text(encoding="utf-8") if page is None else page
         self.one_at_a_time = threading.Lock()
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """Answer while the body runs, in a thread of its own: Ctrl-C strikes the main one, wherever that is."""
+        thread = threading.Thread(target=self.serve_forever)
+        thread.start()
+        try:
+            yield
+        finally:
+            self.shutdown()
+            thread.join()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        for connection in tuple(self.connections):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                connection.shutdown(socket.SHUT_RD)
+        super().server_close()
 
     @property
     def address(self) -> str:
