@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import tempfile
-import threading
+import time
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,12 +39,12 @@ def port(text: str) -> int:
 
 
 def main(given: argparse.Namespace) -> int:
-    with serving(given) as server, server.answering():
+    with serving(given) as server, contextlib.suppress(KeyboardInterrupt), server.answering():
         print(f"{server.address} (Ctrl-C ends it)", flush=True)
         if not given.no_browser:
             webbrowser.open(server.address)
-        with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
+        while True:
+            time.sleep(0.2)  # in one piece it would not end where another thread has taken the signal
     return 0
 
 
