@@ -115,7 +115,7 @@ def test_weights_are_read_on_demand(mtinet: CommandLine) -> None:
 
 
 def test_other_weights_to_begin_with_and_other_images_that_chose_are_named(mtinet: CommandLine) -> None:
-    """A backbone trained beforehand that is not the manifest's, which may lack the entry; images chosen on that are gone."""
+    """A backbone trained beforehand that is not the manifest's, which may lack it; images chosen on, now gone."""
     name = "before"
     path = mtinet.folder / "params.yaml"
     before = path.read_text()

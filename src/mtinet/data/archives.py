@@ -62,9 +62,9 @@ def take(path: Path, archive: Archive, folder: Path, dataset: str) -> str:
 def reachable(archive: Archive, dataset: str = "nyud") -> None:
     """Raise UserError unless the archive is there and, where it is at hand, looks like the published one.
 
-    A host is only asked whether it offers the file. Of a local folder all is read. A local file, or a finished download,
-    is listed: its folders, the lists of both splits, the files that they ask for, and the version by a sample of images
-    and labels; the stage dataset reads all of it before it replaces anything.
+    A host is only asked whether it offers the file. Of a local folder all is read. A local file, or a finished
+    download, is listed: its folders, the lists of both splits, the files that they ask for, and the version by a sample
+    of images and labels; the stage dataset reads all of it before it replaces anything.
     """
     local = local_path(archive, dataset)
     if local is not None and local.is_dir():
