@@ -20,8 +20,8 @@ def photos_in(places: Iterable[Path], but: Path | None = None) -> dict[str, Path
     """Name -> photo, of the files given and of all photos below the folders given, in this order, folders sorted.
 
     but: a folder whose photos are left out, being what was made of others. The name is the file's without suffix; of
-    several photos of one name the later ones have "-2", "-3" behind it. UserError for a place that is not there, and for
-    a folder without any photo.
+    several photos of one name the later ones have "-2", "-3" behind it. UserError for a place that is not there, and
+    for a folder without any photo.
     """
     found: dict[str, Path] = {}
     for path in (path for place in places for path in photos_at(place, but)):
