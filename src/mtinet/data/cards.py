@@ -142,6 +142,7 @@ def presence(root: Path, data: Layout) -> tuple[list[str], list[str], list[str]]
     wanted = [*data.ARCHIVE.shipped, *data.ARCHIVE.derivable]
     tasks = [task for task in wanted if has_files(root / data.FOLDERS[task])]
     absent = [line.removeprefix("no ") for line in absences(root, ids, tasks, data)]
+    absent = [line for line in absent if has_files(root / line.partition("/")[0])]
     missed = [f"no {line}" for line in by_folder(absent)]
     return [*folder_problems(root, data), *problems, *missed], ids, tasks
 
@@ -197,7 +198,7 @@ def absences(root: Path, ids: Iterable[str], tasks: Iterable[str], data: Layout)
     wanted = list(tasks)
     for name in ids:
         for path in [data.image_path(root, name), *(data.label_path(root, task, name) for task in wanted)]:
-            if not path.is_file() and has_files(root / path.relative_to(root).parts[0]):
+            if not path.is_file():
                 yield f"no {path.relative_to(root)}, though {lists(data)} lists '{name}'"
 
 

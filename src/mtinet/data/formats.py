@@ -59,7 +59,7 @@ def read_picture(path: Path, mode: str) -> NDArray[np.uint8]:
         # Pillow reads colours of 16 bits as if they had 8, and only says so of grey ones.
         depth = png_depth(path)
         with Image.open(path) as picture:
-            found = picture.mode if depth <= BITS else f"{picture.mode} with {depth} bits"
+            found = f"{mode} with {depth} bits" if picture.mode == mode and depth > BITS else picture.mode
             pixels = np.array(picture)
     except Exception as error:
         raise UserError(f"{path}: broken picture ({said(error)}); put the right file there") from None
