@@ -121,9 +121,19 @@ def teacher_losses(dataset: str) -> list[str]:
 
 @cache
 def layouts(dataset: str) -> dict[str, Any]:
-    """The dataset's tables as pipeline/tables.yaml lays them out, in its order."""
-    content = files.read_yaml(ROOT / "pipeline/tables.yaml")
+    """The dataset's tables as the files of tables lay them out, in their order."""
+    content = {name: layout for file in table_files() for name, layout in files.read_yaml(ROOT / file).items()}
     return {name: layout for name, layout in content.items() if layout["dataset"] == dataset}
+
+
+def table_files() -> tuple[str, ...]:
+    """What lays out the study's tables: the paper's, and those of readings where the study has such."""
+    return ("pipeline/tables.yaml", *(["pipeline/readings.yaml"] if len(run_sections()) > 1 else []))
+
+
+def table_entry(name: str) -> str:
+    """The entry of a table in its file."""
+    return next(f"{file}:{name}" for file in table_files() if name in files.read_yaml(ROOT / file))
 
 
 def shown(layout: dict[str, Any]) -> list[str]:

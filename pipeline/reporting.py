@@ -21,6 +21,8 @@ from pipeline.dependencies import (
     run_params,
     shown_experiments,
     study_params,
+    table_entry,
+    table_files,
     task_entries,
     taught,
 )
@@ -55,7 +57,7 @@ def compare(dataset: str, name: str) -> Rule:
             "seeds",
             "study.readings",
             *shown_experiments(dataset, name),
-            f"pipeline/tables.yaml:{name}",
+            table_entry(name),
             *metric_params(dataset),
             *(f"teachers.{dataset}.{task}.kind" for task in taught(dataset)),
             *task_entries(dataset),
@@ -80,7 +82,7 @@ def track(dataset: str) -> Rule:
             *study_params(dataset),
             "seeds",
             *run_params(dataset),
-            "pipeline/tables.yaml:",
+            *(f"{file}:" for file in table_files()),
             *task_entries(dataset),
         ),
         code=code_of("track"),
@@ -102,7 +104,7 @@ def resources(dataset: str, name: str) -> Rule:
             f"datasets.{dataset}.tasks",
             "study.readings",
             *keys,
-            f"pipeline/tables.yaml:{name}",
+            table_entry(name),
             *task_entries(dataset),
         ),
         code=code_of("resources", *BACKBONES, *(f"src/mtinet/models/{method}.py" for method in methods)),
@@ -152,7 +154,7 @@ def overview(dataset: str) -> Rule:
             *((f"teachers.{dataset}",) if taught(dataset) else ()),
             "study.readings",
             *(f"{entry}.{key}" for entry in experiment_keys(dataset).values() for key in ("backbone", "tasks")),
-            "pipeline/tables.yaml:",
+            *(f"{file}:" for file in table_files()),
             "pipeline/published.yaml:",
             "src/mtinet/tasks.yaml:",
         ),
@@ -180,7 +182,7 @@ def table(dataset: str, name: str) -> Rule:
             f"scales.{{scale}}.{dataset}",
             "study.readings",
             *shown_experiments(dataset, name),
-            f"pipeline/tables.yaml:{name}",
+            table_entry(name),
             "pipeline/published.yaml:",
             *task_entries(dataset),
         ),
@@ -236,7 +238,7 @@ def drawn_from(dataset: str, name: str) -> tuple[tuple[Path, ...], tuple[str, ..
     if name in ("deltas", "costs"):
         comparisons = tuple(paths.comparison(STUDY, table_name) for table_name in layouts(dataset))
         counted = (structure,) if name == "costs" else ()
-        return (*comparisons, *counted), (*experiments, "pipeline/tables.yaml:")
+        return (*comparisons, *counted), (*experiments, *(f"{file}:" for file in table_files()))
     others: dict[str, tuple[Path, tuple[str, ...]]] = {
         "curves": (paths.histories_folder(STUDY, dataset), ("seeds", *experiments)),
         "patches": (paths.examples_folder(STUDY, dataset), ("seeds", *experiments, f"affinity.tasks.{dataset}")),
@@ -276,7 +278,7 @@ def report(dataset: str) -> Rule:
             f"datasets.{dataset}.tasks",
             *((f"teachers.{dataset}",) if taught(dataset) else ()),
             *run_params(dataset),
-            "pipeline/tables.yaml:",
+            *(f"{file}:" for file in table_files()),
             "pipeline/published.yaml:",
             f"pipeline/figures.yaml:{dataset}",
             "src/mtinet/tasks.yaml:",

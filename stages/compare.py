@@ -13,7 +13,7 @@ def main() -> None:
         params = config.load()
         study = params.study_name(dataset)
         results = Results(study, dataset)
-        layout = layouts.load_layouts()[given.name]
+        layout = layouts.of_name(given.name)
         target = paths.comparison(study, given.name)
         with stage.writing(in_git=[target]):
             files.write_json(

@@ -62,7 +62,7 @@ def propagation(params: Params, dataset: str, path: Path) -> None:
 def compared(params: Params, dataset: str) -> dict[str, dict[str, Any]]:
     """All experiments of the dataset's comparison files."""
     study = params.study_name(dataset)
-    names = [layout.name for layout in layouts.load_layouts().values() if layout.dataset == dataset]
+    names = [layout.name for layout in layouts.of_study(params, dataset)]
     return runs.merged(files.read_json(paths.comparison(study, name)) for name in names)
 
 

@@ -15,7 +15,7 @@ def table1(params: Params, dataset: str) -> PlainTable:
 
 def audited(params: Params, dataset: str) -> PlainTable:
     """The paper's delta_m against its own metrics."""
-    chosen = [layout for layout in layouts.load_layouts().values() if layout.dataset == dataset]
+    chosen = layouts.of_study(params, dataset)
     return audit_table(dataset, audit(chosen, layouts.load_published(), params))
 
 

@@ -24,7 +24,7 @@ def rendered(params: Params, dataset: str) -> str:
     blind = files.read_json(paths.blind(study, dataset))
     published = layouts.load_published()
     built = []
-    chosen = [layout for layout in layouts.load_layouts().values() if layout.dataset == dataset]
+    chosen = layouts.of_study(params, dataset)
     for layout in chosen:
         comparison = files.read_json(paths.comparison(study, layout.name))
         costs = files.read_json(paths.resources(study, layout.name)) if layout.has_resources else None

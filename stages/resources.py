@@ -20,7 +20,7 @@ def main() -> None:
         params = config.load()
         target = paths.resources(params.study_name(given.dataset), given.name)
         declared = params.names(given.dataset)
-        names = [name for name in layouts.load_layouts()[given.name].experiments if name in declared]
+        names = [name for name in layouts.of_name(given.name).experiments if name in declared]
         size = params.scales[SCALE][given.dataset].input
         content: dict[str, Any] = {
             "convention": CONVENTION.format(height=size.height, width=size.width),

@@ -14,7 +14,7 @@ def main() -> None:
         targets = {suffix: paths.table(study, given.name, suffix) for suffix in WRITERS}
         with stage.writing(in_git=list(targets.values())):
             comparison = files.read_json(paths.comparison(study, given.name))
-            layout = layouts.load_layouts()[given.name]
+            layout = layouts.of_name(given.name)
             table = tables.build(
                 layout,
                 comparison,

@@ -88,7 +88,7 @@ def track(params: Params, dataset: str) -> dict[str, bool]:
         tracker = mirror(study, dataset, name, seed)
         runs.setdefault(name, []).append(tracker)
         done[run] = not tracker.failed
-    tables = [layout for layout in layouts.load_layouts().values() if layout.dataset == dataset]
+    tables = layouts.of_study(params, dataset)
     if all(done.values()) and nest(study, dataset, tables, runs):
         tracking.fail_abandoned(study, dataset, lambda name: trained_now(study, name))
         return done

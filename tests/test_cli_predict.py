@@ -241,6 +241,33 @@ def test_a_broken_photo_keeps_no_other_from_its_panel(mtinet: CommandLine, photo
     assert answer.err.startswith(f"ERROR: {folder / 'a.png'}: cannot be read")
 
 
+def test_what_was_made_is_not_predicted_again(mtinet: CommandLine, photos: Path, tmp_path: Path) -> None:
+    """A second time in the same folder, with the first time's panels in it."""
+    (tmp_path / "photo.png").write_bytes((photos / "grey.png").read_bytes())
+    words = ("predict", f"nyud/{NAME}", str(tmp_path), "--out", str(tmp_path / "out"), "--json")
+    first, second = json.loads(mtinet(*words).out), json.loads(mtinet(*words).out)
+    assert first == second
+    assert [*second] == ["photo"]
+
+
+def test_a_name_is_no_formula(mtinet: CommandLine, photos: Path, tmp_path: Path) -> None:
+    """Between two dollar signs matplotlib expects one."""
+    odd = tmp_path / "cost_$5_vs_$6.png"
+    odd.write_bytes((photos / "grey.png").read_bytes())
+    answer = mtinet("predict", f"nyud/{NAME}", str(odd), "--out", str(tmp_path / "out"))
+    assert (answer.status, answer.err) == (0, "")
+
+
+def test_a_photo_with_the_name_of_a_videos_frame(mtinet: CommandLine, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "clip-000010.png").write_bytes((photos / "grey.png").read_bytes())
+    (tmp_path / "clip.mp4").touch()
+    places = [str(tmp_path / name) for name in ("clip-000010.png", "clip.mp4")]
+    answer = mtinet("predict", f"nyud/{NAME}", *places, "--out", str(tmp_path / "out"))
+    assert answer.status == 1
+    assert answer.err == f"ERROR: {places[0]} has the name of a video's frame: predict it by itself\n"
+    assert not (tmp_path / "out").exists()
+
+
 def test_weights_of_another_training_are_refused(mtinet: CommandLine, photos: Path, tmp_path: Path) -> None:
     weights = mtinet.folder / paths.weights(STUDY, "nyud", NAME, 0)
     before = weights.read_bytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -287,6 +288,9 @@ def test_pictures_of_16_bits_or_other_channels_are_named(root, task):
     assert "found mode I;16, expected an 8-bit picture" in refusal(root, task)
     Image.fromarray(np.zeros((*SIZE, 4), np.uint8)).save(path)
     assert "found mode RGBA" in refusal(root, task)
+    cv2.imwrite(str(path), np.full((*SIZE, 3), 257, np.uint16))
+    colours = "RGB with 16 bits" if task == "normals" else "RGB"
+    assert f"found mode {colours}, expected an 8-bit picture" in refusal(root, task)
 
 
 @pytest.mark.parametrize(

@@ -6,20 +6,24 @@ import copy
 import dataclasses
 import importlib
 import runpy
+import shutil
 import sys
 import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import yaml
 from pascal_layout import synthetic_picture, write_layout
 from PIL import Image
+from scipy.io import savemat
 
 from mtinet import config, files, paths, stage
-from mtinet.data import cards, labels, layouts, packing, pascal, scene_set, scenes
+from mtinet.config import Archive
+from mtinet.data import archives, cards, labels, layouts, packing, pascal, scene_set, scenes
 from mtinet.data.packed import PackedSplit
 from mtinet.errors import UserError
 from mtinet.metrics.edges import boundaries_from_labels
@@ -136,6 +140,46 @@ def problems(root: Path) -> str:
         cards.check_archive(root, "pascal")
     assert "is not PASCAL_MT.tgz as published" in str(caught.value)
     return str(caught.value)
+
+
+def test_faults_of_every_kind_are_reported_at_once_and_before_anything_is_touched(small_archive, monkeypatch, tmp_path):
+    """A folder that is missing, .mat files without their keys, pictures of 16 bits: by `check`, in one error."""
+    monkeypatch.chdir(tmp_path)
+    given = Archive(path=str(small_archive), url=None, google_drive=None, sha256=None)
+    archives.reachable(given, "pascal")
+    shutil.rmtree(small_archive / "sal_distill")
+    ids = [*pascal.split_ids(small_archive, "train"), *pascal.split_ids(small_archive, "val")]
+    savemat(pascal.label_path(small_archive, "parts", ids[0]), {"other": 1})
+    savemat(pascal.label_path(small_archive, "edge", ids[1]), {"more": 2})
+    for task in ("seg", "normals"):
+        path = pascal.label_path(small_archive, task, ids[2])
+        height, width = pascal.image_size(small_archive, ids[2])
+        shape = (height, width) if task == "seg" else (height, width, 3)
+        cv2.imwrite(str(path), np.full(shape, 300, np.uint16))
+    with pytest.raises(UserError) as caught:
+        archives.reachable(given, "pascal")
+    lines = str(caught.value).splitlines()
+    assert "(5 problems)" in lines[0]
+    for words in (
+        "no folder sal_distill with files",
+        f"human_parts/{ids[0]}.mat: found the keys other, expected the key anno",
+        f"pascal-context/trainval/{ids[1]}.mat: found the keys more, expected the key LabelMap",
+        f"semseg/VOC12/{ids[2]}.png: found mode I;16, expected an 8-bit picture",
+        f"normals_distill/{ids[2]}.png: found mode RGB with 16 bits, expected an 8-bit picture",
+    ):
+        assert sum(words in line for line in lines) == 1, (words, lines)
+
+
+def test_an_unchanged_folder_is_read_once(small_archive, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    given = Archive(path=str(small_archive), url=None, google_drive=None, sha256=None)
+    archives.reachable(given, "pascal")
+    monkeypatch.setattr(cards, "check_archive", lambda *_: pytest.fail("read again"))
+    archives.reachable(given, "pascal")
+    path = pascal.label_path(small_archive, "sal", "2008_000002")
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(pytest.fail.Exception):
+        archives.reachable(given, "pascal")
 
 
 def test_published_counts():

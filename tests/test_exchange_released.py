@@ -230,6 +230,8 @@ def test_weights_that_mean_something_else_there_are_not_exported(mtinet: Command
     released.check_readings(
         "mti_net", released.BACKBONE, {**MTI, "fpm_order": ["seg", "edge", "depth"]}, ["seg", "depth"], ["edge"]
     )
+    with pytest.raises(UserError, match="found the task floor, expected those of the released code: seg, parts"):
+        released.check_readings("mti_net", released.BACKBONE, {**MTI}, ["seg", "floor"], [])
     with pytest.raises(UserError, match="found astmt on dlv3/resnet26, expected single_task"):
         released.check_readings("astmt", "dlv3/resnet26", {}, ["seg"], [])
     assert not any(tmp_path.iterdir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,10 @@ def trained(run: Run, folder: Path) -> tuple[dict[str, torch.Tensor], loop.Histo
     return model.state_dict(), history
 
 
-@pytest.mark.parametrize(("losses", "kept"), [((3.0, 1.0, 2.0), 1), ((1.0, 1.0, 1.0), 0), ((3.0, 2.0, 1.0), 2)])
+@pytest.mark.parametrize(
+    ("losses", "kept"),
+    [((3.0, 1.0, 2.0), 1), ((1.0, 1.0, 1.0), 0), ((3.0, 2.0, 1.0), 2), ((nan, 2.0, 3.0), 1), ((2.0, nan, 3.0), 0)],
+)
 def test_the_weights_of_the_epoch_with_the_least_loss_are_kept(
     losses: tuple[float, ...], kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -44,7 +48,8 @@ def test_the_weights_of_the_epoch_with_the_least_loss_are_kept(
     monkeypatch.setattr(selection, "loss_on", loss_on)
     weights, history = trained(best_run(), tmp_path)
     assert_same(weights, seen[kept])
-    assert [row["validation_loss"] for row in history] == [*losses]
+    assert [row["validation_loss"] for row in history] == pytest.approx([*losses], nan_ok=True)
+    assert selection.kept_epoch(history) == kept + 1
     others = [one for index, one in enumerate(seen) if index != kept]
     assert not any(all(torch.equal(one[name], weights[name]) for name in weights) for one in others)
 

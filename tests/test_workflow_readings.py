@@ -53,9 +53,13 @@ def test_where_the_study_has_readings_dvc_runs_them_and_the_page_says_what_they_
     rows = [*csv.DictReader((project.folder / REPORTS / f"history/nyud/{BEST}/seed0.csv").open())]
     assert len(rows) == manifest["epochs"]
     assert all(float(row["validation_loss"]) > 0 for row in rows)
+    table = (project.folder / REPORTS / "tables/readings_nyud.md").read_text()
+    (row,) = [line for line in table.splitlines() if line.startswith("| the same with the epoch that is best")]
+    assert f"| {metrics['steps']} |" in row
+    assert f"{metrics['tasks']['depth']['rmse']:.3f}" in row
     page = (project.folder / REPORTS / "nyud.html").read_text()
     assert "Weights of the epoch with the least loss on the very images that are scored" in page
-    assert BEST in page
+    assert f"{BEST} (seed 0: epoch " in page
 
 
 def test_snakemake_has_the_same_rules(project: Project) -> None:

@@ -123,16 +123,19 @@ def inputs(network: Network, given: argparse.Namespace) -> list[tuple[str, Tenso
 def description(network: Network, net: Flat, given: argparse.Namespace) -> dict[str, Any]:
     """What a program has to know to run the file."""
     from mtinet.data.transforms import DEVIATION, MEAN
+    from mtinet.exchange.exporting import LEAST, MOST, STEP
 
     sides: dict[str, Any] = {"height": network.height, "width": network.width}
     if not given.fixed:
-        sides = {"height": "any multiple of 32", "width": "any multiple of 32", "trained_at": sides}
+        side = f"any multiple of {STEP}" + (f" from {LEAST} to {STEP * MOST}" if given.format == "torch" else "")
+        sides = {"height": side, "width": side, "trained_at": sides}
+    batch = f"up to {MOST}" if given.format == "torch" else "any"
     return {
         "format": given.format,
         "input": {"name": "images", "type": "float32", "channels": "RGB", "divided_by": 255.0,
                   "mean": [round(float(value), 3) for value in MEAN],
                   "deviation": [round(float(value), 3) for value in DEVIATION],
-                  "batch": 1 if given.fixed else "any", **sides},
+                  "batch": 1 if given.fixed else batch, **sides},
         "outputs": {task: {"channels": network.channels[task], "stride": 4 if task in net.auxiliary else 1}
                     for task in (*net.tasks, *net.auxiliary)},
         "network": asdict(network),

@@ -55,7 +55,7 @@ def positive(text: str) -> int:
 
 
 def main(given: argparse.Namespace) -> int:
-    photos = Photos(given.photos, given.every)
+    photos = Photos(given.photos, given.every, given.out)
     params, network, weights = applying.chosen(given)
     device = applying.prepare(params, network.dataset, given.device)
     written: dict[str, dict[str, str]] = {}
@@ -94,15 +94,18 @@ class Photos:
     origins: name -> file, of those read so far. failed: whether one could not be read, which is said and left out.
     """
 
-    def __init__(self, places: Sequence[Path], every: int) -> None:
+    def __init__(self, places: Sequence[Path], every: int, out: Path) -> None:
         from mtinet.data.photos import photos_in
-        from mtinet.data.videos import is_video
+        from mtinet.data.videos import is_frame, is_video
 
         videos = [path for path in places if path.is_file() and is_video(path)]
         self.videos = {path.stem: path for path in videos}
         if len(self.videos) < len(videos):
             raise UserError(f"found videos of one name among {', '.join(map(str, videos))}: predict them one by one")
-        self.photos = photos_in([path for path in places if path not in videos])
+        self.photos = photos_in([path for path in places if path not in videos], but=out)
+        taken = [name for name in self.photos if any(is_frame(name, stem) for stem in self.videos)]
+        if taken:
+            raise UserError(f"{self.photos[taken[0]]} has the name of a video's frame: predict it by itself")
         self.every = every
         self.origins: dict[str, Path] = {}
         self.failed = False

@@ -62,12 +62,13 @@ def take(path: Path, archive: Archive, folder: Path, dataset: str) -> str:
 def reachable(archive: Archive, dataset: str = "nyud") -> None:
     """Raise UserError unless the archive is there and, where it is at hand, looks like the published one.
 
-    A host is only asked whether it offers the file. A local file or folder, or a finished download, is listed: its
-    folders, the lists of both splits, the files that they ask for, and the version by a sample of images and labels.
+    A host is only asked whether it offers the file. Of a local folder all is read. A local file, or a finished
+    download, is listed: its folders, the lists of both splits, the files that they ask for, and the version by a sample
+    of images and labels; the stage dataset reads all of it before it replaces anything.
     """
     local = local_path(archive, dataset)
     if local is not None and local.is_dir():
-        cards.check_listing(layout_root(local, dataset), dataset, SAMPLES)
+        checked(layout_root(local, dataset), dataset)
         return
     path = local or downloads.kept(archive)
     if local is None and not path.exists():
@@ -80,6 +81,19 @@ def reachable(archive: Archive, dataset: str = "nyud") -> None:
             raise
         files.remove(path)  # the next stage downloads it again
         downloads.offered(archive, dataset)
+
+
+def checked(root: Path, dataset: str) -> None:
+    """Raise UserError, with all that is wrong, unless a folder is the published archive unpacked.
+
+    To read all of it takes minutes: a folder of unchanged files is not read twice.
+    """
+    found = (path for folder in layout(dataset).RAW_FOLDERS for path in sorted((root / folder).rglob("*")))
+    state = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in found if path.is_file()]
+    note = paths.unfinished("archive", f"{files.digest_of([dataset, str(root.resolve()), state])}.json")
+    if not note.exists():
+        cards.check_archive(root, dataset)
+        files.write_json(note, {"folder": str(root)})
 
 
 def inspected(path: Path, archive: Archive, dataset: str) -> str:

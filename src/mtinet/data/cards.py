@@ -24,6 +24,7 @@ from mtinet.errors import UserError
 
 Card = dict[str, Any]
 SHOWN = 10  # problems listed before the rest is only counted
+FEW = 2  # of each folder's before those of others
 
 
 # The card of what lies on disk ------------------------------------------------------------------------------
@@ -84,19 +85,31 @@ def check_archive(root: Path, dataset: str, workers: int | None = None) -> None:
     """Raise UserError unless the unpacked tree in `root` is the published archive of `dataset`.
 
     Checked are folders, counts, the presence and size of every file and every pixel of every label, and
-    versions in circulation are named. All problems go into one error: ten are listed, the rest is counted.
+    versions in circulation are named. All problems go into one error: ten are listed, those that concern most files
+    first, the rest is counted.
     """
     data = layout(dataset)
-    archive = data.ARCHIVE
-    headline = f"{root} is not {archive.name} as published"
-    ids, tasks = check_presence(root, dataset)
+    problems, ids, tasks = presence(root, data)
+    lost = tuple(f"{root / folder}/" for folder in data.RAW_FOLDERS if not has_files(root / folder))
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        sizes = list(pool.map(lambda name: readable_size(root, name, data), ids))
-        report(data.version_problems(root, ids, sizes, pool), headline)
+        there = [name for name in ids if data.image_path(root, name).is_file()]
+        sizes = list(pool.map(lambda name: readable_size(root, name, data), there))
+        problems += data.version_problems(root, there, sizes, pool)
         found = pool.map(
-            lambda name, size: list(file_problems(root, name, tasks, archive.size or size, data)), ids, sizes
+            lambda name, size: list(file_problems(root, name, tasks, data.ARCHIVE.size or size, data)), there, sizes
         )
-        report([problem for some in found for problem in some], headline)
+        # Some labels need a second file: where all of those are missing, that is said once.
+        odd = dict.fromkeys(problem for some in found for problem in some if not problem.startswith(lost))
+    report([*below(root, problems), *by_folder(below(root, odd))], f"{root} is not {data.ARCHIVE.name} as published")
+
+
+def by_folder(problems: Iterable[str]) -> list[str]:
+    """Problems of files, a few of each folder before all others: one folder's must not hide another's."""
+    folders: dict[str, list[str]] = {}
+    for problem in problems:
+        folders.setdefault(problem.partition("/")[0], []).append(problem)
+    groups = folders.values()
+    return [line for part in (slice(FEW), slice(FEW, None)) for group in groups for line in group[part]]
 
 
 def check_listing(root: Path, dataset: str, samples: int, found_in: str | None = None) -> None:
@@ -104,27 +117,34 @@ def check_listing(root: Path, dataset: str, samples: int, found_in: str | None =
     `samples` images and label files, spread over the splits, of those that are not empty.
     """
     data = layout(dataset)
-    ids, _ = check_presence(root, dataset, found_in)
+    problems, ids, _ = presence(root, data)
     chosen: dict[str, None] = {}
     for path_of in (data.image_path, lambda root, name: data.label_path(root, "seg", name)):
-        full = [name for name in ids if path_of(root, name).stat().st_size]
+        full = [name for name in ids if filled(path_of(root, name))]
         chosen |= dict.fromkeys(full[:: max(1, len(full) // samples)][:samples])
     sizes = [readable_size(root, name, data) for name in chosen]
     with ThreadPoolExecutor(1) as pool:
-        problems = data.version_problems(root, list(chosen), sizes, pool)
+        problems += data.version_problems(root, list(chosen), sizes, pool)
     report(below(root, problems), f"{found_in or root} is not {data.ARCHIVE.name} as published")
 
 
-def check_presence(root: Path, dataset: str, found_in: str | None = None) -> tuple[list[str], list[str]]:
-    """The ids of all splits and the tasks that have labels; UserError unless folders, lists and files are there."""
-    data = layout(dataset)
-    check_folders(root, dataset, found_in)
+def filled(path: Path) -> bool:
+    """Whether a file is there and not empty."""
+    return path.is_file() and path.stat().st_size > 0
+
+
+def presence(root: Path, data: Layout) -> tuple[list[str], list[str], list[str]]:
+    """What is wrong with folders, lists and the presence of files; the ids of all splits; the tasks that have labels.
+
+    Files of a folder that is missing as a whole are not missed one by one.
+    """
     problems, ids = split_problems(root, data)
-    present = [task for task in data.ARCHIVE.derivable if has_files(root / data.FOLDERS[task])]
-    tasks = [*data.ARCHIVE.shipped, *present]
-    absent = list(absences(root, ids, tasks, data))
-    report(below(root, [*problems, *absent]), f"{found_in or root} is not {data.ARCHIVE.name} as published")
-    return ids, tasks
+    wanted = [*data.ARCHIVE.shipped, *data.ARCHIVE.derivable]
+    tasks = [task for task in wanted if has_files(root / data.FOLDERS[task])]
+    absent = [line.removeprefix("no ") for line in absences(root, ids, tasks, data)]
+    absent = [line for line in absent if has_files(root / line.partition("/")[0])]
+    missed = [f"no {line}" for line in by_folder(absent)]
+    return [*folder_problems(root, data), *problems, *missed], ids, tasks
 
 
 def below(root: Path, problems: Iterable[str]) -> list[str]:
@@ -199,7 +219,8 @@ def file_problems(root: Path, image_id: str, tasks: Iterable[str], size: Size | 
     """What is wrong with the contents of one image's files; labels need the image's size."""
     readers: list[Callable[[], object]] = [partial(data.read_image, root, image_id)]
     if size is not None:
-        readers += [partial(data.read_label, root, task, image_id, size) for task in tasks]
+        there = [task for task in tasks if data.label_path(root, task, image_id).is_file()]
+        readers += [partial(data.read_label, root, task, image_id, size) for task in there]
     for read in readers:
         try:
             read()

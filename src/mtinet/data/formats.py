@@ -22,6 +22,8 @@ from mtinet.errors import UserError
 # then when threads share it ("AST constructor recursion depth mismatch"). Content is read outside the lock.
 HEADER = threading.Lock()
 MOST_PIXELS = 1 << 26  # of a picture or array: a tampered header could ask for all memory
+BITS = 8  # of every sample in the pictures that are read
+PNG = b"\x89PNG\r\n\x1a\n"  # its header's chunk follows: length, name, width, height, bits
 LARGEST = 1 << 28  # bytes of a .mat file: scipy unpacks all of it
 
 
@@ -54,14 +56,23 @@ def read_picture(path: Path, mode: str) -> NDArray[np.uint8]:
     """Pixels of a picture file: mode RGB -> [H, W, 3]; mode L -> [H, W], also of a palette's indices."""
     picture_size(path)
     try:
+        # Pillow reads colours of 16 bits as if they had 8, and only says so of grey ones.
+        depth = png_depth(path)
         with Image.open(path) as picture:
-            found = picture.mode
+            found = f"{mode} with {depth} bits" if picture.mode == mode and depth > BITS else picture.mode
             pixels = np.array(picture)
     except Exception as error:
         raise UserError(f"{path}: broken picture ({said(error)}); put the right file there") from None
     fine = found == mode or (mode, found) == ("L", "P")
     expect(fine, path, f"mode {found}", f"an 8-bit picture of mode {mode}")
     return pixels
+
+
+def png_depth(path: Path) -> int:
+    """Bits per sample that a PNG's header declares; those of other pictures are 8."""
+    with path.open("rb") as stream:
+        header = stream.read(25)
+    return header[24] if header.startswith(PNG) and len(header) == 25 else BITS
 
 
 def read_array(path: Path) -> NDArray[Any]:

@@ -16,14 +16,15 @@ BEHIND = (255, 255, 255)  # what is seen through transparent pixels, as viewers 
 SIXTEEN_BITS = ("I", "I;16", "I;16B", "I;16L")
 
 
-def photos_in(places: Iterable[Path]) -> dict[str, Path]:
+def photos_in(places: Iterable[Path], but: Path | None = None) -> dict[str, Path]:
     """Name -> photo, of the files given and of all photos below the folders given, in this order, folders sorted.
 
-    The name is the file's without suffix; of several photos of one name the later ones have "-2", "-3" behind it.
-    UserError for a place that is not there, and for a folder without any photo.
+    but: a folder whose photos are left out, being what was made of others. The name is the file's without suffix; of
+    several photos of one name the later ones have "-2", "-3" behind it. UserError for a place that is not there, and
+    for a folder without any photo.
     """
     found: dict[str, Path] = {}
-    for path in (path for place in places for path in photos_at(place)):
+    for path in (path for place in places for path in photos_at(place, but)):
         name, number = path.stem, 1
         while name in found:
             number += 1
@@ -32,14 +33,16 @@ def photos_in(places: Iterable[Path]) -> dict[str, Path]:
     return found
 
 
-def photos_at(place: Path) -> list[Path]:
-    """A file as it is; all photos below a folder, sorted, hidden ones left out."""
+def photos_at(place: Path, but: Path | None = None) -> list[Path]:
+    """A file as it is; all photos below a folder, sorted, hidden ones and those in the folder `but` left out."""
     if place.is_file():
         return [place]
     if not place.is_dir():
         raise UserError(f"{place}: no such file or folder, expected a photo or a folder of photos")
     below = sorted(path for path in place.rglob("*") if path.is_file() and path.suffix.lower() in SUFFIXES)
     photos = [path for path in below if not any(part.startswith(".") for part in path.relative_to(place).parts)]
+    if but is not None:
+        photos = [path for path in photos if not path.resolve().is_relative_to(but.resolve())]
     if not photos:
         raise UserError(f"{place}: no photo in this folder, expected files ending in {', '.join(SUFFIXES)}")
     return photos
@@ -52,8 +55,8 @@ def read_photo(path: Path) -> NDArray[np.uint8]:
         with Image.open(path) as opened:
             upright = ImageOps.exif_transpose(opened)
             return np.array(rgb(upright))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).split())[:200]
+    except Exception as error:  # Pillow raises whatever a broken file makes its parsers stumble over
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"{path}: cannot be read as a picture ({reason}); expected a whole image file") from None
 
 

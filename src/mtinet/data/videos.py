@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,11 @@ SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".
 def is_video(path: Path) -> bool:
     """Whether a file's name says that it is a video."""
     return path.suffix.lower() in SUFFIXES
+
+
+def is_frame(name: str, stem: str) -> bool:
+    """Whether `name` is what a frame of the video `stem` is called."""
+    return re.fullmatch(rf"{re.escape(stem)}-\d{{6,}}", name) is not None
 
 
 def frames(path: Path, every: int = 1) -> Iterator[tuple[str, NDArray[np.uint8]]]:

@@ -219,6 +219,9 @@ def check_readings(
     full = {**models.default_options(method), **options}
     expected = {**models.default_options(method), **READINGS[method]}
     if method == "mti_net":
+        unknown = [task for task in both if task not in ORDER]
+        if unknown:
+            raise UserError(f"found the task {unknown[0]}, expected those of the released code: {', '.join(ORDER)}")
         full["fpm_order"] = [*(full["fpm_order"] or both)]
         expected["fpm_order"] = sorted(both, key=ORDER.index)
     odd = [key for key, value in expected.items() if plain(full[key]) != plain(value)]

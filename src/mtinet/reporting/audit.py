@@ -37,7 +37,7 @@ def audit(layouts: Iterable[Layout], published: Mapping[str, Any], params: Param
         finding
         for layout in layouts
         for column in layout.columns
-        if column.metric == DELTA and any(other.task for other in layout.columns)
+        if layout.published and column.metric == DELTA and any(other.task for other in layout.columns)
         for row in layout.rows
         if row.single
         for finding in found(layout, row, column, published[layout.published], params)

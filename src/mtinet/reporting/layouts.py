@@ -1,9 +1,9 @@
-"""pipeline/tables.yaml and pipeline/published.yaml, read and checked."""
+"""pipeline/tables.yaml, pipeline/readings.yaml and pipeline/published.yaml, read and checked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,11 +11,12 @@ import yaml
 from pydantic import TypeAdapter, ValidationError, model_validator
 
 from mtinet import files
-from mtinet.config import Strict
+from mtinet.config import Params, Strict
 from mtinet.errors import UserError
 from mtinet.tasks import registry
 
 TABLES = Path("pipeline/tables.yaml")
+READINGS = Path("pipeline/readings.yaml")
 PUBLISHED = Path("pipeline/published.yaml")
 DELTA = "delta_m"
 Source = Literal["run", "baseline", "exact", "resources"]
@@ -81,7 +82,7 @@ class Layout:
     name: str
     title: str
     dataset: str
-    published: str
+    published: str | None
     columns: tuple[Column, ...]
     rows: tuple[RowLayout, ...]
     baselines: tuple[str, ...] = ()
@@ -130,7 +131,7 @@ class RowEntry(Strict):
 class TableEntry(Strict):
     title: str
     dataset: str
-    published: str
+    published: str | None = None
     columns: list[str | ColumnEntry]
     rows: list[RowEntry]
     baselines: list[str] = []  # noqa: RUF012
@@ -156,6 +157,18 @@ def load_layouts(path: Path = TABLES) -> dict[str, Layout]:
     return {name: resolve(name, entry, f"{path}: {name}.columns") for name, entry in content.items()}
 
 
+def of_study(params: Params, dataset: str) -> list[Layout]:
+    """The dataset's tables: the paper's, and those of readings where the study has such."""
+    found = [*load_layouts().values(), *(load_layouts(READINGS).values() if params.study.readings else ())]
+    return [layout for layout in found if layout.dataset == dataset]
+
+
+def of_name(name: str) -> Layout:
+    """The table called `name`, one of the paper's or of readings."""
+    found = load_layouts()
+    return found[name] if name in found else load_layouts(READINGS)[name]
+
+
 def load_published(path: Path = PUBLISHED) -> dict[str, Any]:
     """The paper's printed numbers, table by table; null where a value is not legible."""
     return dict(read_yaml(path))
@@ -179,7 +192,9 @@ def resolve(name: str, entry: TableEntry, where: str) -> Layout:
         title=entry.title,
         dataset=entry.dataset,
         published=entry.published,
-        columns=tuple(column(item, where) for item in columns),
+        columns=tuple(
+            column(item, where) if entry.published else replace(column(item, where), published="") for item in columns
+        ),
         rows=tuple(RowLayout(row.label, row.run, row.runs, row.stride) for row in entry.rows),
         baselines=tuple(entry.baselines),
         references=entry.references,

@@ -55,7 +55,7 @@ def side_by_side(
     with canvas.style():
         figure = Figure(figsize=(WIDTH, height))
         words = place(figure, 2 * GAP, 0, WIDTH - 4 * GAP, 1.5 * LINE)
-        words.text(0, 0.5, title, va="center", fontsize=10, fontweight="bold")
+        words.text(0, 0.5, title, va="center", fontsize=10, fontweight="bold", parse_math=False)  # a file's name
         for index, (name, image) in enumerate(cells):
             left = GAP + index % ABREAST * (width + GAP)
             one_cell(figure, name, image, left, 1.5 * LINE + index // ABREAST * (tall + LINE + GAP), (width, tall))

@@ -160,7 +160,9 @@ def printed_cells(
     published: Mapping[str, Any],
     measured: tuple[Cell, ...],
 ) -> tuple[Cell, ...]:
-    """The paper's numbers for one row; the paper prints nothing against exact labels."""
+    """The paper's numbers for one row; it prints nothing against exact labels, nor of other readings."""
+    if layout.published is None:
+        return (Cell(),) * len(columns)
     table = entry(published, layout.published, "table")
     values = entry(table, row.label, f"row of {layout.published}")
     cells = []
@@ -205,10 +207,8 @@ def notes(
 ) -> list[str]:
     """What a reader of the table must know: its conventions, and the reason of every gap."""
     experiments = comparison["experiments"]
-    lines = [
-        "Per metric: measured here, printed in the paper, and the difference measured - printed."
-        " Bold: the best measured value. Steps: training steps.",
-    ]
+    printed = ", printed in the paper, and the difference measured - printed" if layout.published else " alone"
+    lines = [f"Per metric: measured here{printed}. Bold: the best measured value. Steps: training steps."]
     if any(row.kind == "blind" for row in rows):
         lines.append(f"{' and '.join(BLIND.values())} see no image: they are fitted to the training labels alone.")
     lines += conventions(layout, rows, comparison, resources)

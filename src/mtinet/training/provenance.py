@@ -22,6 +22,7 @@ from mtinet.stage import code_files, code_hash
 from mtinet.training import precision
 from mtinet.training.loop import History
 from mtinet.training.run import Run
+from mtinet.training.selection import kept_epoch
 
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "opencv-python-headless")
 
@@ -79,6 +80,7 @@ def manifest(origin: Origin, history: History, weights: Path) -> dict[str, Any]:
         "method": run.method,
         "steps": int(history[-1]["steps"]),
         "epochs": len(history),
+        "kept_epoch": kept_epoch(history),
         "key": origin.key,
         "config": run.config(),
         "config_hash": files.digest_of(run.config()),

@@ -6,7 +6,8 @@ reading of its own (`weights: best` in params.yaml), never the default, and says
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -62,12 +63,18 @@ class Best:
 
     def note(self, row: dict[str, float], model: nn.Module) -> None:
         row[COLUMN] = loss_on(self.run, model, self.split, self.device)
-        if not self.state or row[COLUMN] < self.state["loss"]:
+        if not self.state or row[COLUMN] < self.state["loss"] or math.isnan(self.state["loss"]):
             weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
             self.state = {"loss": row[COLUMN], "model": weights}
 
     def apply(self, model: nn.Module) -> None:
         model.load_state_dict(self.state["model"])
+
+
+def kept_epoch(history: Sequence[Mapping[str, float]]) -> int:
+    """The epoch, from 1, whose weights were kept, as a run's history says it."""
+    rows = [row for row in history if not math.isnan(row.get(COLUMN, math.nan))]
+    return int(min(rows, key=lambda row: row[COLUMN])["epoch"] if rows else history[-1]["epoch"])
 
 
 def selection_of(run: Run, validation: PackedSplit | None, device: torch.device) -> Selection:
