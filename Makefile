@@ -9,7 +9,8 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 export DVC_NO_ANALYTICS := true
 export PYTHONUNBUFFERED := 1
-# pip leaves the packages uncompiled (two thirds of its time); the first import of each must then write its bytecode.
+# The lock is complete, so pip need not look for dependencies. It leaves the packages uncompiled (two thirds of its
+# time); the first import of each must then write its bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup repro verify commit adopt test lint pipeline bench bench-edges reliability growth cluster-test lock
@@ -35,7 +36,7 @@ $(SET_UP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "ERROR: $(PYTHON) is older than Python 3.11: install one and call make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtinet.config import Params
 from pipeline.code_digests import stage_name
 from pipeline.dependencies import layouts, shown, taught
 from pipeline.matrix import dvc_name, items
+from pipeline.order import behind
 from pipeline.rule import Rule
 
 # About how much longer a step takes than a single-task network's on HRNet-18, measured at laptop scale on one core.
@@ -18,7 +19,7 @@ METHODS = {"multi_task": 1.7, "pad_net": 4.5, "mti_net": 3.5, "astmt": 5.0}
 START = 30.0  # of a run's two processes, in such steps
 OTHERS = 100.0  # anything but a run, in such steps
 PRETRAINING = 1500.0  # a backbone's training on all tasks, with its pictures
-WITHOUT_RUNS = ("affinity", "architecture", "overview")
+BEFORE = ("check", "dataset", "teach", "distill", "prepare", "blind", "pretrain")
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,35 @@ def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
     before.append(Job(packed, names(own, "distill", "prepare", "blind"), frozenset({raw, *teachers}), OTHERS))
     # They need no packed data, but neither would they be needed before, and the first table of all would wait for them.
     before += [Job(name, (stage,), frozenset({packed}), PRETRAINING) for name, stage in trained.items()]
-    ahead, later = tables_of(dataset, own, runs_of(params, dataset, own, frozenset({packed, *trained})))
-    apart = Job(f"{dataset} labels and networks", names(own, *WITHOUT_RUNS), frozenset({packed}), OTHERS)
-    found = [*before, *ahead, apart, *later]
-    rest = names(rule for rule in own if not {dvc_name(rule, item) for item in items(rule)} <= made(found))
-    return [*found, Job(f"{dataset} figures and report", rest, frozenset(job.name for job in found), OTHERS)]
+    runs = runs_of(params, dataset, own, frozenset({packed, *trained}))
+    first, *_ = layouts(dataset)
+    soon = longest_first(job for (name, _), job in runs.items() if name in shown(layouts(dataset)[first]))
+    later = longest_first(job for job in runs.values() if job not in soon)
+    rest = portions([rule for rule in own if rule.stage not in (*BEFORE, "train", "evaluate")], behind(own), first)
+    ahead = Job(f"{dataset} {first}", rest["first table"], frozenset(job.name for job in soon), OTHERS)
+    apart = Job(f"{dataset} labels and networks", rest["without runs"], frozenset({packed}), OTHERS)
+    found = [*before, *soon, ahead, apart, *later]
+    everything = frozenset(job.name for job in found)
+    # Two at the end beside each other, or a core would be idle; then what reads both.
+    ends = [Job(f"{dataset} {name}", rest[name], everything, OTHERS) for name in ("tables", "figures")]
+    last = Job(f"{dataset} report", rest["report"], everything.union(job.name for job in ends), OTHERS)
+    return [job for job in (*found, *ends, last) if job.stages]
 
 
-def made(found: Iterable[Job]) -> set[str]:
-    """The stages of some jobs."""
-    return {stage for job in found for stage in job.stages}
+def portions(rules: Sequence[Rule], reads: Mapping[str, frozenset[str]], first: str) -> dict[str, tuple[str, ...]]:
+    """What is made of runs or beside them, by what it needs; `reads`: rule -> the rules that must come before it."""
+    found: dict[str, list[Rule]] = {kind: [] for kind in ("first table", "without runs", "tables", "figures", "report")}
+    for rule in rules:
+        stages = {name.partition("_")[0] for name in reads[rule.name]}
+        if rule.table == first:
+            found["first table"].append(rule)
+        elif "train" not in stages:
+            found["without runs"].append(rule)
+        elif rule.table:
+            found["tables"].append(rule)
+        else:
+            found["report" if "compare" in stages else "figures"].append(rule)
+    return {kind: names(own) for kind, own in found.items()}
 
 
 def names(rules: Iterable[Rule], *stages: str) -> tuple[str, ...]:
@@ -85,19 +105,6 @@ def cost(params: Params, dataset: str, name: str) -> float:
     scale = params.scale(dataset)
     steps = scale.epochs_for(experiment.backbone) * (scale.scenes.train // scale.batch_size)
     return START + steps * BACKBONES.get(experiment.backbone, 1.0) * METHODS.get(method, 1.0)
-
-
-def tables_of(dataset: str, rules: Sequence[Rule], runs: dict[tuple[str, str], Job]) -> tuple[list[Job], list[Job]]:
-    """The first table's runs and that table; the other runs, the longest first, and the other tables."""
-    tables = []
-    for name, layout in layouts(dataset).items():
-        behind = [job for (experiment, _), job in runs.items() if experiment in shown(layout)]
-        stages = tuple(dvc_name(rule, {}) for rule in rules if rule.table == name)
-        tables.append((Job(f"{dataset} {name}", stages, frozenset(job.name for job in behind), OTHERS), behind))
-    ahead, ready = tables[:1], tables[1:]
-    soon = [job for _, behind in ahead for job in longest_first(behind)]
-    later = longest_first(job for job in runs.values() if job not in soon)
-    return [*soon, *(job for job, _ in ahead)], [*later, *(job for job, _ in ready)]
 
 
 def longest_first(found: Iterable[Job]) -> list[Job]:

@@ -2,8 +2,7 @@
 
 DVC runs one stage after another, and a small network cannot keep two cores busy: two runs with one thread each are
 done well before the same two in turn with two threads each. So DVC gets the stages in portions, as many at once as
-there are cores for `compute.threads`, the first table's runs first. A last `dvc repro` makes what depends on all of
-them, and would make whatever had been left out.
+there are cores for `compute.threads`, the first table's runs first.
 
     python -m pipeline.repro [--jobs N]
 """
@@ -136,7 +135,8 @@ def main() -> None:
         )  # code first: then it shows what changed
         found = due(jobs(params, rules()), changed_stages())
         side_by_side(found, given.jobs or workers_for(params))
-        run_dvc(*(["--quiet"] if found else []))
+        if not found:  # else the portions were everything, and to have DVC look again at so many takes half a minute
+            run_dvc()
         for dataset in params.experiments:
             print(f"Report: {paths.page(params.study_name(dataset), dataset).absolute()}")
 

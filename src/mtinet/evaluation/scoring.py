@@ -151,7 +151,8 @@ def predicted(
             indices = range(start, min(start + batch_size, len(split)))
             images = [torch.as_tensor(prepare_image(split.image(index), size)) for index in indices]
             with torch.inference_mode():
-                outputs = by_key(model(torch.stack(images).to(device)))
+                batch = torch.stack(images).to(device, memory_format=torch.channels_last)  # a tenth faster
+                outputs = by_key(model(batch))
                 ready = {key: activate(task_of(key), output) for key, output in outputs.items()}
             for row, index in enumerate(indices):
                 yield index, {key: prediction[row : row + 1] for key, prediction in ready.items()}
