@@ -108,6 +108,11 @@ def pretrainings(dataset: str) -> tuple[str, ...]:
     return tuple(declared().get("pretraining", {}).get(dataset, {}))
 
 
+def pretraining_params(dataset: str) -> tuple[str, ...]:
+    """What reports depend on that say what backbones began with."""
+    return (f"pretraining.{dataset}",) if pretrainings(dataset) else ()
+
+
 def teacher_modules() -> tuple[str, ...]:
     """The kinds of teachers and the network of a trained one, imported by name."""
     kinds = (f"src/mtinet/teachers/{kind}.py" for kind in ("trained", "onnx"))

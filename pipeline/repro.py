@@ -103,6 +103,11 @@ def side_by_side(found: Sequence[Job], workers: int) -> None:
         raise failures[0]
 
 
+def begun(params: Params) -> bool:
+    """Whether anything of the study has been made here: the stage `check` comes before all others."""
+    return any(paths.checked(params.study_name(dataset), dataset).exists() for dataset in params.experiments)
+
+
 def changed_stages() -> list[str]:
     """What DVC finds changed, or never made."""
     answer = subprocess.run([*DVC, "status", "--json"], capture_output=True, text=True, check=False)
@@ -133,7 +138,9 @@ def main() -> None:
         run_dvc(
             "--quiet", "--single-item", *map(stage_name, params.experiments)
         )  # code first: then it shows what changed
-        found = due(jobs(params, rules()), changed_stages())
+        found = jobs(params, rules())
+        if begun(params):  # elsewhere all is due, and DVC takes half a minute to find so
+            found = due(found, changed_stages())
         side_by_side(found, given.jobs or workers_for(params))
         if not found:  # else the portions were everything, and to have DVC look again at so many takes half a minute
             run_dvc()

@@ -123,12 +123,13 @@ def overfit(method: str, backbone: str, tasks: list[str], rate: float, side: int
 @pytest.mark.parametrize(
     ("method", "backbone", "tasks", "rate", "side"),
     [
-        ("single_task", "timm/hrnet_w18_small_v2", ["normals"], 5e-3, 32),
-        ("single_task_dlv3", "dlv3/resnet26", ["normals"], 5e-3, 32),
+        *(("single_task", "timm/hrnet_w18_small_v2", [task], 5e-3, 32) for task in CHANNELS),
+        *(("single_task_dlv3", "dlv3/resnet26", [task], 5e-3, 32) for task in CHANNELS),
         ("multi_task", "timm/hrnet_w18_small_v2", [*CHANNELS], 5e-3, 32),
         ("pad_net", "timm/hrnet_w18_small_v2", [*CHANNELS], 5e-3, 32),
         ("mti_net", "timm/hrnet_w18_small_v2", [*CHANNELS], 5e-3, 64),
         ("astmt", "fpn/resnet18", [*CHANNELS], 1e-3, 32),
+        ("astmt", "dlv3/resnet26", [*CHANNELS], 1e-3, 32),
     ],
 )
 def test_overfits_four_images(method, backbone, tasks, rate, side):

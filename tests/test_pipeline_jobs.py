@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mtinet import paths
 from mtinet.config import load
 from mtinet.errors import UserError
 from pipeline import repro
@@ -80,6 +81,16 @@ def test_what_comes_after_a_changed_stage_is_due_whatever_the_order() -> None:
     chain = [job("late", "middle"), job("middle", "early"), job("early"), job("other")]
     assert [portion.name for portion in due(chain, ["early"])] == ["late", "middle", "early"]
     assert due(chain, []) == []
+
+
+def test_dvc_is_asked_what_changed_once_anything_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = load(ROOT / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    assert not repro.begun(params)
+    place = paths.checked(params.study_name("pascal"), "pascal")
+    place.parent.mkdir(parents=True)
+    place.write_text("{}")
+    assert repro.begun(params)
 
 
 def test_portions_run_side_by_side_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,6 +178,10 @@ def test_declarations_that_cannot_be(
 
 def test_reports_say_what_backbones_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    line = Conditions.of(write_params(unchanged), "pascal", ["r18fpn-mtl-a"], []).line()
-    assert "pretraining: all tasks at once on other rendered pictures" in line
+    params = write_params(unchanged)
+    line = Conditions.of(params, "pascal", ["r18fpn-mtl-a"], []).line()
+    budget = params.pretraining["pascal"]["r18fpn"].budgets["smoke"]
+    words = f"(r18fpn: {budget.steps} steps or more on {budget.images} other rendered pictures);"
+    assert f"pretraining: all tasks at once {words}" in line
+    assert "none" in Conditions.of(params, "pascal", ["r18fpn-mtl-a", "r50fpn-mtl-a"], []).line()
     assert "the backbone is not pretrained on ImageNet" in line

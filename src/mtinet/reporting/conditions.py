@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ SOURCES = {"scenes": "rendered here", "archive": "the real data"}
 class Conditions:
     """What the first line of every table and page says.
 
-    `pretrained` are the backbones' choices, as in params.yaml: none, hub, scenes, file; `detail` says in words what
-    the scale means; `machine` adds what else determines the bytes (threads, instruction set, precision).
+    `pretrained` are the backbones' choices, as in params.yaml: none, hub, scenes, file; `beforehand` says what scenes
+    means, `detail` what the scale means, in words; `machine` adds what else determines the bytes (threads, instruction
+    set, precision).
     """
 
     source: str
@@ -27,6 +28,7 @@ class Conditions:
     detail: str = ""
     machine: str = ""
     seeds: tuple[int, ...] = ()
+    beforehand: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -46,6 +48,7 @@ class Conditions:
             detail=f"{images}{size}, {duration(scale, backbones)}, batch {scale.batch_size}{instead(scale)}",
             machine=machine(runs),
             seeds=tuple(params.seeds),
+            beforehand=tuple(dict.fromkeys(beforehand(params, dataset, backbones))),
         )
 
     @property
@@ -71,10 +74,11 @@ class Conditions:
 
     def line(self) -> str:
         """One line: source, scale, pretraining, device, and whether comparable with the paper."""
+        chosen = [choice for choice in self.pretrained if choice != SCENES or not self.beforehand]
         parts = [
             f"Source: {self.source}" + (f" ({SOURCES[self.source]})" if self.source in SOURCES else ""),
             f"scale: {self.scale}" + (f" ({self.detail})" if self.detail else ""),
-            f"pretraining: {' and '.join(map(pretraining, self.pretrained))}",
+            f"pretraining: {' and '.join([*self.beforehand, *map(pretraining, chosen)])}",
             f"device: {self.device}" + (f" ({self.machine})" if self.machine else ""),
         ]
         if self.seeds:
@@ -98,9 +102,19 @@ def instead(scale: Scale) -> str:
     return "" if chosen is None else f", {chosen.kind} at {chosen.lr:g} instead of the paper's optimisers"
 
 
+def beforehand(params: Params, dataset: str, backbones: Iterable[str]) -> Iterator[str]:
+    """What the backbones were trained on before, in words, each that begins with such a training."""
+    for backbone in sorted(backbones):
+        name = params.pretraining_of(dataset, backbone)
+        if name is not None:
+            budget = params.pretraining[dataset][name].budgets[params.study.scale]
+            steps = f"{budget.steps} steps or more on {budget.images} other rendered pictures"
+            yield f"{pretraining(SCENES)} ({name}: {steps})"
+
+
 def pretraining(choice: str) -> str:
     """The choice in words; of a file only the name, since its folder concerns one machine only."""
-    words = {"none": "none", "hub": "ImageNet (hub)", SCENES: "all tasks at once on other rendered pictures"}
+    words = {"none": "none", "hub": "ImageNet (hub)", SCENES: "all tasks at once"}
     if choice in words:
         return words[choice]
     return f"ImageNet (file {Path(choice.partition('#')[0]).name})"
