@@ -52,11 +52,11 @@ def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
     # They need no packed data, but neither would they be needed before, and the first table of all would wait for them.
     before += [Job(name, (stage,), frozenset({packed}), PRETRAINING) for name, stage in trained.items()]
     runs = runs_of(params, dataset, own, frozenset({packed, *trained}))
-    first, *_ = layouts(dataset)
-    soon = longest_first(job for (name, _), job in runs.items() if name in shown(layouts(dataset)[first]))
+    first = next(iter(layouts(dataset)), None)
+    soon = longest_first(job for (name, _), job in runs.items() if first and name in shown(layouts(dataset)[first]))
     later = longest_first(job for job in runs.values() if job not in soon)
     rest = portions([rule for rule in own if rule.stage not in (*BEFORE, "train", "evaluate")], behind(own), first)
-    ahead = Job(f"{dataset} {first}", rest["first table"], frozenset(job.name for job in soon), OTHERS)
+    ahead = Job(f"{dataset} {first or 'first table'}", rest["first table"], frozenset(job.name for job in soon), OTHERS)
     apart = Job(f"{dataset} labels and networks", rest["without runs"], frozenset({packed}), OTHERS)
     found = [*before, *soon, ahead, apart, *later]
     everything = frozenset(job.name for job in found)
@@ -66,12 +66,14 @@ def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
     return [job for job in (*found, *ends, last) if job.stages]
 
 
-def portions(rules: Sequence[Rule], reads: Mapping[str, frozenset[str]], first: str) -> dict[str, tuple[str, ...]]:
+def portions(
+    rules: Sequence[Rule], reads: Mapping[str, frozenset[str]], first: str | None
+) -> dict[str, tuple[str, ...]]:
     """What is made of runs or beside them, by what it needs; `reads`: rule -> the rules that must come before it."""
     found: dict[str, list[Rule]] = {kind: [] for kind in ("first table", "without runs", "tables", "figures", "report")}
     for rule in rules:
         stages = {name.partition("_")[0] for name in reads[rule.name]}
-        if rule.table == first:
+        if rule.table and rule.table == first:
             found["first table"].append(rule)
         elif "train" not in stages:
             found["without runs"].append(rule)

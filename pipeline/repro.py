@@ -22,6 +22,7 @@ from pathlib import Path
 from mtinet import config, paths, stage
 from mtinet.config import Params
 from mtinet.errors import UserError
+from pipeline import write_dvc
 from pipeline.code_digests import stage_name
 from pipeline.jobs import Job, due, jobs
 from pipeline.rules import rules
@@ -99,6 +100,8 @@ def side_by_side(found: Sequence[Job], workers: int) -> None:
                 else:
                     unfinished.remove(job.name)
                     display.end(job, future.result())
+    for failure in failures[1:]:
+        display.say(f"ERROR: {failure}")
     if failures:
         raise failures[0]
 
@@ -135,6 +138,7 @@ def main() -> None:
     given = parser.parse_args()
     with stage.reporting_errors():
         params = config.load()
+        write_dvc.check()
         run_dvc(
             "--quiet", "--single-item", *map(stage_name, params.experiments)
         )  # code first: then it shows what changed

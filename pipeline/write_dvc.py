@@ -7,12 +7,15 @@ from typing import Any
 
 import yaml
 
+from mtinet.errors import UserError
 from mtinet.paths import PARAMS
+from mtinet.stage import reporting_errors
 from pipeline import code_digests
 from pipeline.dependencies import ROOT, declared
 from pipeline.rule import Out, Rule
 from pipeline.rules import rules
 
+TARGET = ROOT / "dvc.yaml"
 HEADER = """\
 # Written by `make pipeline` from pipeline/rules.py: change that file, not this one (a test compares them).
 # Outputs are `persist`, so that DVC keeps them until the stage replaces them: a failing stage loses nothing.
@@ -93,15 +96,21 @@ def dvc_yaml() -> str:
     return HEADER + yaml.safe_dump({"stages": stages}, sort_keys=False, width=110)
 
 
+def check() -> None:
+    """Raise UserError unless dvc.yaml is what the rules make of the declarations: its dependencies would be others."""
+    if not TARGET.exists() or TARGET.read_text() != dvc_yaml():
+        raise UserError(
+            "dvc.yaml is not what pipeline/rules.py and the declarations make it: run 'make pipeline' and commit it"
+        )
+
+
 def main() -> None:
-    text = dvc_yaml()
-    path = ROOT / "dvc.yaml"
-    if "--check" in sys.argv:
-        if not path.exists() or path.read_text() != text:
-            sys.exit("ERROR: dvc.yaml is not what pipeline/rules.py declares: run 'make pipeline' and commit it")
-        return
-    path.write_text(text)
-    print(f"{path.name}: {len(rules())} stage groups")
+    with reporting_errors():
+        if "--check" in sys.argv:
+            check()
+            return
+        TARGET.write_text(dvc_yaml())
+        print(f"{TARGET.name}: {len(rules())} stage groups")
 
 
 if __name__ == "__main__":

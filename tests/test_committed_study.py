@@ -10,6 +10,7 @@ from small_project import ROOT
 
 from mtinet import config, files, paths
 from mtinet.tasks import registry
+from mtinet.training.run import Run
 
 PARAMS = config.load(ROOT / "params.yaml")
 STUDY = "scenes-laptop"
@@ -45,6 +46,15 @@ def test_every_experiment_stands_in_a_table_with_enough_steps() -> None:
     assert sorted((dataset, name) for dataset, name, _ in runs) == sorted(declared)
     assert len(runs) == 71
     assert not [name for _, name, run in runs if run["backbone"] in SMALL and run["steps"] < LEAST]
+
+
+def test_the_committed_runs_are_those_that_params_declares() -> None:
+    """Whoever changes the declaration of a run makes it anew before the reports are committed."""
+    for dataset in PARAMS.experiments:
+        for name in PARAMS.names(dataset):
+            for seed in PARAMS.seeds:
+                manifest = files.read_json(ROOT / paths.manifest(STUDY, dataset, name, seed))
+                assert manifest["config_hash"] == files.digest_of(Run.of(PARAMS, dataset, name, seed).config()), name
 
 
 @pytest.mark.parametrize(("dataset", "name", "task"), [*singles()])

@@ -7,12 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from mtinet import paths
 from mtinet.config import load
 from mtinet.errors import UserError
-from pipeline import repro
+from pipeline import repro, write_dvc
 from pipeline.dependencies import ROOT
 from pipeline.jobs import Job, due, jobs
 from pipeline.matrix import dvc_name, items
@@ -36,36 +35,50 @@ def test_every_stage_is_in_one_portion(found: list[Job]) -> None:
 
 
 def test_no_portion_needs_a_stage_of_one_that_it_does_not_wait_for(found: list[Job]) -> None:
-    """By dvc.yaml itself: whoever reads another stage's output is in the same portion, behind it, or waits for it."""
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    outs = {
-        path: name
-        for name, entry in stages.items()
-        for kind in ("outs", "metrics", "plots")
-        for out in entry.get(kind, [])
-        for path in out
-    }
-    portions = {stage.partition("@")[0]: set() for portion in found for stage in portion.stages}
-    for portion in found:
-        for stage in portion.stages:
-            portions[stage.partition("@")[0]].add(portion.name)
+    """Stage by stage: who reads what another writes, in it or around it, is behind it or waits for it."""
+    reads, writer = files_of_stages()
+    place = {stage: (portion, number) for portion in found for number, stage in enumerate(portion.stages)}
     before: dict[str, set[str]] = {}
     for portion in found:
-        before[portion.name] = set(portion.after).union(*(before.get(name, set()) for name in portion.after))
-    everything = {portion.name: portion for portion in found}
-    for name, portion in everything.items():
-        for place, stage in enumerate(portion.stages):
-            group, _, item = stage.partition("@")
-            for path in [dep.replace("${item.exp}", item.rpartition("-")[0]) for dep in stages[group]["deps"]]:
-                writers = {
-                    writer for out, writer in outs.items() if out == path or path.startswith(out + "/") or out in path
-                }
-                for writer in writers - {group}:
-                    behind = {entry.partition("@")[0] for entry in portion.stages[:place]}
-                    assert writer in behind or portions[writer] & before[name], (
-                        stage,
-                        path,
-                    )
+        before[portion.name] = set(portion.after).union(*(before[name] for name in portion.after if name in before))
+    edges = set()
+    for stage, read in reads.items():
+        for path in read:
+            related = [
+                other
+                for out, other in writer.items()
+                if Path(out).is_relative_to(path) or Path(path).is_relative_to(out)
+            ]
+            edges |= {(stage, other) for other in related if other != stage}
+    assert len(edges) > 1000
+    for stage, other in sorted(edges):
+        (portion, number), (earlier, ahead) = place[stage], place[other]
+        inside = portion.name == earlier.name and ahead < number
+        assert inside or earlier.name in before[portion.name], (stage, other)
+
+
+def files_of_stages() -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Stage -> what it reads, and path -> the stage that writes it, of every job by itself."""
+    params = load(ROOT / "params.yaml")
+    studies = {f"study_{name}": params.study_name(name) for name in params.datasets}
+    reads, writer = {}, {}
+    for rule in rules():
+        fixed = {"study": params.study_name(rule.dataset), "scale": params.study.scale, **studies}
+        for item in items(rule):
+            stage = dvc_name(rule, item)
+            reads[stage] = [str(path).format(**fixed, **item) for path in rule.inputs]
+            writer |= {out.path.format(**fixed, **item): stage for out in rule.outputs}
+    return reads, writer
+
+
+def test_a_data_set_without_tables_has_its_runs_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.jobs.layouts", lambda dataset: {})
+    plain = [rule for rule in rules() if not rule.table]
+    found = jobs(load(ROOT / "params.yaml"), plain)
+    assert sum(portion.run for portion in found) == 71
+    assert {stage for portion in found for stage in portion.stages} >= {
+        dvc_name(rule, item) for rule in plain for item in items(rule)
+    }
 
 
 def test_the_first_tables_runs_come_before_all_others(found: list[Job]) -> None:
@@ -81,6 +94,15 @@ def test_what_comes_after_a_changed_stage_is_due_whatever_the_order() -> None:
     chain = [job("late", "middle"), job("middle", "early"), job("early"), job("other")]
     assert [portion.name for portion in due(chain, ["early"])] == ["late", "middle", "early"]
     assert due(chain, []) == []
+
+
+def test_a_graph_of_other_declarations_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_dvc, "TARGET", tmp_path / "dvc.yaml")
+    (tmp_path / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text().replace("table2a", "table2z"))
+    with pytest.raises(UserError, match=r"^dvc.yaml is not what .* make it: run 'make pipeline'"):
+        write_dvc.check()
+    (tmp_path / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
+    write_dvc.check()
 
 
 def test_dvc_is_asked_what_changed_once_anything_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,13 +138,17 @@ def test_portions_run_side_by_side_and_in_order(monkeypatch: pytest.MonkeyPatch)
     assert max(spans["b"][1], spans["c"][1]) <= spans["d"][0]
 
 
-def test_after_a_failure_what_runs_is_finished_and_nothing_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_failure_what_runs_is_finished_and_nothing_begins(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = []
 
     def make(portion: Job) -> float:
         if portion.name == "bad":
             raise UserError("bad failed")
         time.sleep(0.1)
+        if portion.name == "worse":
+            raise UserError("worse failed")
         made.append(portion.name)
         return 0.1
 
@@ -130,6 +156,9 @@ def test_after_a_failure_what_runs_is_finished_and_nothing_begins(monkeypatch: p
     with pytest.raises(UserError, match="bad failed"):
         repro.side_by_side([job("good"), job("bad"), job("after", "good"), job("other")], workers=2)
     assert made == ["good"]
+    with pytest.raises(UserError, match="bad failed"):
+        repro.side_by_side([job("worse"), job("bad")], workers=2)
+    assert "ERROR: worse failed" in capsys.readouterr().out
 
 
 def test_a_failing_stage_is_named_with_its_output(

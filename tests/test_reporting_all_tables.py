@@ -309,3 +309,14 @@ def test_distilled_labels_are_starred_and_their_teacher_is_named():
     for task in DISTILLED:
         assert f"* labels of {task} are predictions of a teacher (trained), in training and in scoring." in table.notes
     assert not any("*" in column.label for column in built("table2a").columns)
+
+
+def test_predictors_that_see_no_image_stand_against_exact_labels_too():
+    layout = layouts.load_layouts(made.ROOT / layouts.TABLES)["table2b"]
+    content = compare(PARAMS, "pascal", layout.experiments, lambda n, s: metrics_file("pascal", n))
+    exact = {"constant!exact": {"sal": {"mIoU": 0.125}}, "position!exact": {"sal": {"mIoU": 0.25}}}
+    table = tables.build(layout, content, made.blind() | exact, PUBLISHED, made.conditions())
+    place = [column.label for column in table.columns].index("Sal mIoU vs exact")
+    assert [row.measured[place].value for row in table.rows[:2]] == [12.5, 25.0]
+    assert any(note.startswith("vs exact: ") for note in table.notes)
+    assert not any(note.startswith("vs exact: ") for note in built("table7b").notes)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from mtinet.errors import UserError
+from mtinet.evaluation.uncertainty import MARK
 from mtinet.reporting.cells import GAP, UNCLEAR, Cell, difference, measured_cell, number, printed_cell, scaled
 from mtinet.reporting.conditions import Conditions
 from mtinet.reporting.layouts import Column, Layout, RowLayout
@@ -119,10 +120,10 @@ def check_baselines(layout: Layout, experiments: Mapping[str, Any]) -> None:
 
 def blind_row(columns: tuple[Column, ...], blind: Mapping[str, Any], key: str) -> Row:
     """The row of a predictor that sees no image; it takes no steps, and the paper prints nothing about it."""
-    tasks = blind.get(key) or {}
-    values = [(tasks.get(column.task) or {}).get(column.metric) for column in columns]
+    scores = {"run": blind.get(key) or {}, "exact": blind.get(f"{key}{MARK}") or {}}
+    values = [(scores.get(column.of, {}).get(column.task) or {}).get(column.metric) for column in columns]
     measured = tuple(
-        number(scaled(value, column), column.digits) if column.task and column.of == "run" else Cell()
+        number(scaled(value, column), column.digits) if column.task and column.of in scores else Cell()
         for value, column in zip(values, columns, strict=True)
     )
     empty = (Cell(),) * len(measured)
@@ -242,9 +243,10 @@ def conventions(
     for task, kind in comparison.get("distilled", {}).items():
         if task in tasks:
             lines.append(f"* labels of {task} are predictions of a teacher ({kind}), in training and in scoring.")
-    if any("exact" in found for found in comparison["experiments"].values()):
+    if any(column.of == "exact" for column in shown_columns(layout, comparison)):
         lines.append(
-            "vs exact: scored against the exact geometry of the rendered scenes; the paper has no such number."
+            "vs exact: scored against the exact geometry of the rendered scenes wherever it is known, also where the"
+            " distilled labels leave pixels out; the paper has no such number."
         )
     if any(row.kind == "quoted" for row in rows):
         lines.append("(quoted): a row of another paper, as the paper prints it; nothing was measured here.")
