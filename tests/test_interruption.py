@@ -226,7 +226,7 @@ def test_whatever_it_waits_for_a_stage_leaves(body: str) -> None:
     )
     process, seconds, output, errors = run(code)
     assert process.returncode == interruption.REQUEUE
-    assert seconds < LONGEST
+    assert seconds < 20  # what it waits for takes 40 at least; the grace is 3, and the machine may be busy
     assert output == ""
     said = [line for line in errors.splitlines() if "resource_tracker" not in line]  # multiprocessing's own warning
     assert said == ["INTERRUPTED: SIGTERM arrived; the same command begins this stage anew"]
