@@ -143,10 +143,10 @@ def main() -> None:
             "--quiet", "--single-item", *map(stage_name, params.experiments)
         )  # code first: then it shows what changed
         found = jobs(params, rules())
-        if begun(params):  # elsewhere all is due, and DVC takes half a minute to find so
+        if begun(params):  # elsewhere all is due, and DVC takes a quarter of a minute to find so
             found = due(found, changed_stages())
         side_by_side(found, given.jobs or workers_for(params))
-        if not found:  # else the portions were everything, and to have DVC look again at so many takes half a minute
+        if not found:  # else the portions were everything, and to have DVC look at all again takes 20 seconds
             run_dvc()
         for dataset in params.experiments:
             print(f"Report: {paths.page(params.study_name(dataset), dataset).absolute()}")
