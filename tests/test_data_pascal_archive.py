@@ -1,0 +1,113 @@
+"""What a wrong archive of PASCAL is told: every fault at once, other versions by their names."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pascal_layout import write_layout
+from PIL import Image
+from scipy.io import savemat
+
+from mtinet.config import Archive
+from mtinet.data import archives, cards, pascal
+from mtinet.errors import UserError
+
+
+@pytest.fixture
+def small_archive(tmp_path, monkeypatch):
+    """A tree that is the published archive, were that 3 + 2 images."""
+    write_layout(tmp_path)
+    monkeypatch.setattr(pascal, "ARCHIVE", dataclasses.replace(pascal.ARCHIVE, counts={"train": 3, "val": 2}))
+    cards.check_archive(tmp_path, "pascal")
+    return tmp_path
+
+
+def problems(root: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        cards.check_archive(root, "pascal")
+    assert "is not PASCAL_MT.tgz as published" in str(caught.value)
+    return str(caught.value)
+
+
+def test_faults_of_every_kind_are_reported_at_once_and_before_anything_is_touched(small_archive, monkeypatch, tmp_path):
+    """A folder that is missing, .mat files without their keys, pictures of 16 bits: by `check`, in one error."""
+    monkeypatch.chdir(tmp_path)
+    given = Archive(path=str(small_archive), url=None, google_drive=None, sha256=None)
+    archives.reachable(given, "pascal")
+    shutil.rmtree(small_archive / "sal_distill")
+    ids = [*pascal.split_ids(small_archive, "train"), *pascal.split_ids(small_archive, "val")]
+    savemat(pascal.label_path(small_archive, "parts", ids[0]), {"other": 1})
+    savemat(pascal.label_path(small_archive, "edge", ids[1]), {"more": 2})
+    for task in ("seg", "normals"):
+        path = pascal.label_path(small_archive, task, ids[2])
+        height, width = pascal.image_size(small_archive, ids[2])
+        shape = (height, width) if task == "seg" else (height, width, 3)
+        cv2.imwrite(str(path), np.full(shape, 300, np.uint16))
+    with pytest.raises(UserError) as caught:
+        archives.reachable(given, "pascal")
+    lines = str(caught.value).splitlines()
+    assert "(5 problems)" in lines[0]
+    for words in (
+        "no folder sal_distill with files",
+        f"human_parts/{ids[0]}.mat: found the keys other, expected the key anno",
+        f"pascal-context/trainval/{ids[1]}.mat: found the keys more, expected the key LabelMap",
+        f"semseg/VOC12/{ids[2]}.png: found mode I;16, expected an 8-bit picture",
+        f"normals_distill/{ids[2]}.png: found mode RGB with 16 bits, expected an 8-bit picture",
+    ):
+        assert sum(words in line for line in lines) == 1, (words, lines)
+
+
+def test_an_unchanged_folder_is_read_once(small_archive, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    given = Archive(path=str(small_archive), url=None, google_drive=None, sha256=None)
+    archives.reachable(given, "pascal")
+    monkeypatch.setattr(cards, "check_archive", lambda *_: pytest.fail("read again"))
+    archives.reachable(given, "pascal")
+    path = pascal.label_path(small_archive, "sal", "2008_000002")
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(pytest.fail.Exception):
+        archives.reachable(given, "pascal")
+
+
+def test_published_counts():
+    assert pascal.ARCHIVE.counts == {"train": 4998, "val": 5105}
+    assert pascal.ARCHIVE.size is None
+
+
+def test_wrong_counts_and_missing_folders_are_named(small_archive):
+    pascal.write_splits(small_archive, {"train": ["2008_000001", "2008_000004"]})
+    message = problems(small_archive)
+    assert "ImageSets/Context/train.txt lists 2 images, expected 3" in message
+    assert "ImageSets/Context lists 1 images in both splits, e.g. 2008_000004, expected none" in message
+    (small_archive / "human_parts").rename(small_archive / "parts")
+    message = problems(small_archive)
+    assert "no folder human_parts with files; expected JPEGImages, ImageSets, semseg, human_parts" in message
+
+
+def test_all_wrong_contents_are_named_together(small_archive):
+    pascal.label_path(small_archive, "parts", "2008_000001").write_bytes(b"nothing")
+    Image.new("I;16", (62, 49)).save(pascal.label_path(small_archive, "sal", "2008_000002"))
+    Image.new("RGB", (5, 5)).save(pascal.label_path(small_archive, "normals", "2008_000003"))
+    pascal.image_path(small_archive, "2008_000004").write_bytes(b"nothing")
+    message = problems(small_archive)
+    assert "(4 problems)" in message
+    for part in ("human_parts/2008_000001.mat", "mode I;16", "shape (5, 5, 3)", "JPEGImages/2008_000004.jpg"):
+        assert part in message
+
+
+def test_other_versions_are_named(small_archive):
+    for name in ("2008_000002", "2008_000005"):
+        path = pascal.label_path(small_archive, "seg", name)
+        Image.fromarray(np.array(Image.open(path)) // 255 * 58 + np.uint8(1)).save(path)
+    Image.new("RGB", (640, 480)).save(pascal.image_path(small_archive, "2008_000001"))
+    message = problems(small_archive)
+    assert "semseg has labels up to 59 (2 images), expected VOC's 0..20 and 255" in message
+    assert "1 images are larger than VOC's, e.g. 480x640, expected at most 500 pixels" in message
+
+
+# Distilled labels and packing -------------------------------------------------------------------------------
