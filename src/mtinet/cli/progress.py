@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -37,7 +37,7 @@ class Progress:
         print(line, file=sys.stderr, flush=True)
 
     @contextlib.contextmanager
-    def relayed(self) -> Iterator[dict[str, int]]:
+    def relayed(self) -> Iterator[dict[str, Any]]:
         """The streams, as options of Popen, that a process gets whose output does not disturb what is shown."""
         yield {}
 
@@ -68,7 +68,7 @@ class Shown(Progress):
         self.bar.console.out(line, highlight=False)
 
     @contextlib.contextmanager
-    def relayed(self) -> Iterator[dict[str, int]]:
+    def relayed(self) -> Iterator[dict[str, Any]]:
         source, target = os.pipe()
         reader = threading.Thread(target=self.relay, args=(source,), daemon=True)
         reader.start()
