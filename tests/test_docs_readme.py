@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from archive_layout import write_layout
 from command_line import CommandLine, commit, copy_reports
 from documents import Command
@@ -98,7 +99,10 @@ def test_a_change_is_compared_with_main(
     folder = copy_reports(tmp_path / "project")
     commit(folder, "before")
     path = folder / "params.yaml"
-    path.write_text(path.read_text().replace("lr_factor: 20.0", "lr_factor: 10.0"))
+    content = yaml.safe_load(path.read_text())
+    before = content["scales"]["laptop"]["nyud"]["lr_factor"]
+    content["scales"]["laptop"]["nyud"]["lr_factor"] = before / 2
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
     answer = CommandLine(folder, monkeypatch, capfd)(*shown[0].words[1:])
     assert answer.status == 0
-    assert "| `scales.laptop.nyud.lr_factor` | `20.0` | `10.0` |" in answer.out
+    assert f"| `scales.laptop.nyud.lr_factor` | `{before}` | `{before / 2}` |" in answer.out
