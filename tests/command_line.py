@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
 import shutil
 import subprocess
+import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +17,7 @@ import pytest
 from mtinet.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
+MOVES = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")  # of the cursor, and colours
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,39 @@ class CommandLine:
             status = left.code if isinstance(left.code, int) else 1
         said = self.capfd.readouterr()
         return Answer(status, said.out, said.err)
+
+    def watched(self, *arguments: str, stdout_too: bool = False) -> Answer:
+        """The answer where stderr is a terminal, `err` being what it was sent but for colours and moves of the cursor;
+        stdout_too: so is stdout, the same one."""
+        for name, value in (("TERM", "xterm"), ("COLUMNS", "300")):
+            self.monkeypatch.setenv(name, value)
+        for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+            self.monkeypatch.delenv(name, raising=False)
+        keeper, terminal = pty.openpty()
+        sent: list[bytes] = []
+        reader = threading.Thread(target=read_all, args=(keeper, sent))
+        reader.start()
+        with (
+            self.monkeypatch.context() as patch,
+            open(terminal, "w", encoding="utf-8") as stream,
+            open(os.dup(terminal), "w", encoding="utf-8") as other,
+        ):
+            patch.setattr(sys, "stderr", stream)
+            if stdout_too:
+                patch.setattr(sys, "stdout", other)
+            answer = self(*arguments)
+        reader.join()
+        os.close(keeper)
+        return Answer(answer.status, answer.out, MOVES.sub("", b"".join(sent).decode()))
+
+
+def read_all(keeper: int, sent: list[bytes]) -> None:
+    """Note what a terminal is sent, until nobody has it open."""
+    while True:
+        try:
+            sent.append(os.read(keeper, 1 << 16))
+        except OSError:  # as Linux says that
+            return
 
 
 def copy_reports(folder: Path) -> Path:

@@ -101,7 +101,23 @@ def test_too_large_a_file_is_not_even_read(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.server_port), timeout=30) as connection:
         host = f"127.0.0.1:{server.server_port}"
         connection.sendall(f"POST /predict HTTP/1.1\r\nHost: {host}\r\nContent-Length: {LARGEST + 1}\r\n\r\n".encode())
-        assert b" 413 " in connection.makefile("rb").readline()
+        answer = connection.makefile("rb").read()
+    assert b" 413 " in answer.splitlines()[0]
+    assert answer.endswith(b"the file has 101 MB, expected at most 100; make it smaller")
+
+
+def test_too_large_a_file_is_refused_on_the_page(server: Server, tmp_path: Path) -> None:
+    """In words, where a browser that finds its request broken off says as good as nothing."""
+    script = (
+        f'const data = new DataTransfer(); data.items.add(new File([new Uint8Array({LARGEST + 1})], "scan.png"));'
+        'document.getElementById("drop").dispatchEvent('
+        'new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true}));'
+    )
+    text = browsed(server, script, tmp_path)
+    said = re.search(r'<p id="said"([^>]*)>([^<]*)<', text)
+    assert 'class="bad"' in said[1]
+    assert said[2] == "scan.png has 101 MB, expected at most 100; make it smaller"
+    assert "hidden" in re.search(r'<img id="panel"[^>]*>', text)[0]
 
 
 def test_other_sites_get_no_answer(server: Server) -> None:

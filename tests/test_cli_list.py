@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +110,21 @@ def test_weights_are_read_on_demand(mtinet: CommandLine) -> None:
     assert entry(mtinet)["state"] == "done"
     found = entry(mtinet, "--read-weights")
     assert (found["state"], found["in_short"]) == ("stale", "other weights")
+
+
+def test_a_run_without_its_weights_is_not_just_done(mtinet: CommandLine) -> None:
+    """Its scores stand and are listed as such; what cannot be had from it is said, in words and for a script."""
+    name = f"nyud/{NAME}/seed0"
+    assert entry(mtinet)["weights"] is True
+    assert f"\n{name}  done\n" in "\n" + re.sub(r"  +", "  ", mtinet("list", "nyud").out)
+    weights = mtinet.folder / paths.weights(STUDY, "nyud", NAME, 0)
     weights.unlink()
     found = entry(mtinet, "--read-weights")
-    assert (found["state"], found["in_short"]) == ("done", "weights not here ('dvc pull')")
+    assert (found["state"], found["weights"]) == ("done", False)
+    assert found["why"] == [f"{paths.weights(STUDY, 'nyud', NAME, 0)} is not there"]
+    line, total = mtinet("list", "nyud", "--state", "done").out.splitlines()
+    assert line.split(maxsplit=1) == [name, "done, no weights"]
+    assert total == "1 done; 1 without weights here: 'dvc pull' brings them, or 'mtinet run RUN' makes them"
 
 
 def test_other_weights_to_begin_with_and_other_images_that_chose_are_named(mtinet: CommandLine) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from command_line import ROOT, CommandLine, copy_reports
 
+from mtinet import interruption
 from mtinet.cli import main as module
 from mtinet.cli.main import COMMANDS, build_parser
 from mtinet.errors import UserError
@@ -142,3 +143,11 @@ def test_the_installed_command_is_this_one() -> None:
 
 def test_said_keeps_what_users_are_told() -> None:
     assert module.said(UserError("found this")) == "found this"
+
+
+def test_the_readme_names_the_exit_statuses() -> None:
+    """Each comes about in a test: 0, 1 and 2 above, the others in test_cli_run.py."""
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    listed = f"0 fine; 1 an error, or a problem found; 2 usage; {interruption.REQUEUE} a signal (SIGTERM, SIGUSR1)"
+    assert listed in text
+    assert f"; {module.INTERRUPTED} Ctrl-C" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,40 @@ def test_what_is_no_picture_is_said(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(UserError, match=r"a\.png: cannot be read as a picture"):
             read_photo(path)
+
+
+@pytest.mark.parametrize(("kind", "words"), [("float32", "floating-point numbers"), ("int32", "integers")])
+def test_values_without_a_known_white_are_refused(tmp_path: Path, kind: str, words: str) -> None:
+    Image.fromarray(PICTURE[..., 0].astype(kind)).save(tmp_path / "a.tif")
+    with pytest.raises(UserError, match=rf"a\.tif: found 32-bit {words}, expected 8 or 16 bits per channel"):
+        read_photo(tmp_path / "a.tif")
+
+
+def test_grey_of_sixteen_bits_in_every_format(tmp_path: Path) -> None:
+    """Pillow has some of them in 32 bits."""
+    grey = PICTURE[..., 0]
+    Image.fromarray(grey.astype(np.int32) * 257).save(tmp_path / "a.pgm")
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "a.tif")
+    for name in ("a.pgm", "a.tif"):
+        assert np.array_equal(read_photo(tmp_path / name)[..., 2], grey)
+
+
+def test_many_pixels_are_read_and_too_many_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(PICTURE).save(tmp_path / "a.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", PICTURE.shape[0] * PICTURE.shape[1] - 1)
+        assert np.array_equal(read_photo(tmp_path / "a.png"), PICTURE)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5)
+    with pytest.raises(UserError, match=r"a\.png: found more than 179 megapixels, expected fewer; make the picture sm"):
+        read_photo(tmp_path / "a.png")
+
+
+def test_disorder_in_the_exif_is_no_warning(tmp_path: Path) -> None:
+    Image.fromarray(PICTURE).save(tmp_path / "a.jpg", exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01\x03\0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_photo(tmp_path / "a.jpg").shape == PICTURE.shape
 
 
 def test_folders_are_searched_and_names_told_apart(tmp_path: Path) -> None:

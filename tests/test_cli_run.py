@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import pytest
 from command_line import CommandLine, copy_reports
 
 from mtinet.cli import stages
+from mtinet.cli.progress import Progress
 from mtinet.cli.project import run_name
 from pipeline.matrix import items
 from pipeline.rules import rules
@@ -84,5 +87,35 @@ def test_a_schedulers_signal_reaches_the_stage(mtinet: CommandLine) -> None:
         assert time.monotonic() - began < 10
 
 
+def test_ctrl_c_ends_both_with_130(mtinet: CommandLine) -> None:
+    """A terminal sends it to all of its processes."""
+    (mtinet.folder / "waits").touch()
+    command = [sys.executable, "-m", "mtinet.cli", "run", "nyud/hrnet18-mti/seed0"]
+    with subprocess.Popen(
+        command, cwd=mtinet.folder, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        while process.stdout.readline() != "ready\n":
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(15) == 130
+
+
+def test_a_stages_output_stands_above_its_progress(mtinet: CommandLine) -> None:
+    """What it prints goes where it went without: results to stdout, the rest to the terminal, line by line."""
+    script = mtinet.folder / "stages/evaluate.py"
+    script.write_text("import sys\nprint('a result')\nprint('careful', file=sys.stderr)\nprint('no end', end='')\n")
+    answer = mtinet.watched("evaluate", "nyud/hrnet18-mti/seed0")
+    assert (answer.status, answer.out) == (0, "a result\nno end")
+    assert "scoring nyud/hrnet18-mti, seed 0 0:00:00" in answer.err
+    assert "careful" in re.split(r"[\r\n]+", answer.err)
+    together = mtinet.watched("evaluate", "nyud/hrnet18-mti/seed0", stdout_too=True)
+    assert together.out == ""
+    assert {"a result", "careful", "no end"} <= set(re.split(r"[\r\n]+", together.err))
+    (mtinet.folder / "fails").write_text("75")
+    assert mtinet.watched("run", "nyud/hrnet18-mti").status == 75
+
+
 def test_a_stage_that_a_signal_kills_counts_as_in_shells() -> None:
-    assert stages.execute([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]) == 137
+    assert stages.execute([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], Progress()) == 137

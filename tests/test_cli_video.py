@@ -12,7 +12,7 @@ from command_line import CommandLine
 from PIL import Image
 from published_run import write_run
 
-from mtinet.data.videos import frames, is_video
+from mtinet.data.videos import frame_count, frames, is_video
 from mtinet.errors import UserError
 
 NAME = "nyud/r18fpn-mtl"
@@ -41,6 +41,7 @@ def test_frames_are_the_clips_in_order(tmp_path: Path) -> None:
     for (_, pixels), number in zip(found, (0, 3, 6), strict=True):
         assert (pixels.shape, pixels.dtype) == ((48, 64, 3), np.uint8)
         assert np.abs(pixels.astype(int) - made[number]).max() <= 2  # FFV1 keeps YUV, not RGB
+    assert [frame_count(path, every) for every in (1, 3, 10)] == [7, 3, 1]
     assert is_video(Path("A.MP4"))
     assert not is_video(Path("a.png"))
 
@@ -58,11 +59,12 @@ def test_videos_are_predicted_beside_photos(
     mtinet, out = CommandLine(tmp_path / "project", monkeypatch, capfd), tmp_path / "out"
     made = write_video(tmp_path / "clip.avi", 3)
     Image.fromarray(made[2]).save(tmp_path / "same.png")
-    (tmp_path / "broken.mov").write_bytes(b"no video")
+    (tmp_path / "broken.mov").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(3000))
     places = [str(tmp_path / name) for name in ("broken.mov", "clip.avi", "same.png")]
     answer = mtinet("predict", NAME, *places, "--every", "2", "--out", str(out), "--json")
     assert answer.status == 1
-    assert answer.err.splitlines()[-1].startswith(f"ERROR: {tmp_path / 'broken.mov'}: OpenCV reads no frame")
+    (line,) = answer.err.splitlines()
+    assert line.startswith(f"ERROR: {tmp_path / 'broken.mov'}: OpenCV reads no frame")
     found = json.loads(answer.out)
     assert [*found] == ["same", "clip-000000", "clip-000002"]
     assert found["clip-000002"]["photo"] == str(tmp_path / "clip.avi")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from mtinet.cli.progress import progress
 from mtinet.cli.project import absolute, print_json
 
 HELP = "everything that is wrong with a data set on disk"
@@ -20,9 +21,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(given: argparse.Namespace) -> int:
-    from mtinet.data.checking import faults
+    with progress(f"reading every image and label in {given.folder}"):
+        from mtinet.data.checking import faults
 
-    found = faults(given.folder, given.dataset, given.distilled, given.published)
+        found = faults(given.folder, given.dataset, given.distilled, given.published)
     if given.json:
         print_json({"folder": str(given.folder), "dataset": given.dataset, "faults": found})
     else:

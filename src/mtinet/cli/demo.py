@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtinet.cli import applying
+from mtinet.cli.progress import progress
 from mtinet.errors import UserError
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def serving(given: argparse.Namespace) -> Server:
     """The server of the run that is asked for, listening."""
     from mtinet.cli.demo_server import Server
 
-    made, named = panels(given)
+    with progress(f"loading {given.run}"):
+        made, named = panels(given)
     try:
         return Server(given.port, named, made)
     except OSError as error:

@@ -20,8 +20,9 @@ from mtinet.errors import UserError
 PAGE = Path(__file__).with_name("demo.html")
 HOST = "127.0.0.1"
 NAMES = (HOST, "localhost")
-LARGEST = 100_000_000  # bytes of a photo
-# A phone's photo, several times over; what else is not answered: nothing on the page comes from elsewhere.
+LARGEST = 100_000_000  # bytes of a photo: a phone's, several times over
+IN_PAGE = "LARGEST_PHOTO"  # where the page has this number
+# Nothing on the page comes from elsewhere.
 POLICY = "default-src 'none'; connect-src 'self'; img-src blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 Panel = Callable[[str, bytes], bytes]
 
@@ -42,7 +43,7 @@ class Server(ThreadingHTTPServer):
         self.connections = set[socket.socket]()
         super().__init__((HOST, port), Handler)
         self.named, self.panel = named, panel
-        self.page = PAGE.read_text(encoding="utf-8") if page is None else page
+        self.page = (PAGE.read_text(encoding="utf-8") if page is None else page).replace(IN_PAGE, str(LARGEST))
         self.one_at_a_time = threading.Lock()
 
     @contextlib.contextmanager
@@ -99,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(HTTPStatus.BAD_REQUEST, "text/plain", b"expected a photo posted to /predict")
         elif int(length) > LARGEST:
             self.close_connection = True  # what is not read must not be taken for the next request
-            text = f"the file has {int(length) / 1e6:.0f} MB, expected at most {LARGEST / 1e6:.0f}"
+            text = f"the file has {-(-int(length) // 10**6)} MB, expected at most {LARGEST // 10**6}; make it smaller"
             self.answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "text/plain", text.encode())
         else:
             self.predict(unquote(self.headers.get("X-Name", "photo")), self.rfile.read(int(length)))

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtinet.cli.project import enter, print_json, waiting
+from mtinet.cli.progress import progress
+from mtinet.cli.project import enter, print_json
 
 if TYPE_CHECKING:
     from mtinet.cli.revisions import Revision
@@ -32,13 +33,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(given: argparse.Namespace) -> int:
-    from mtinet.cli.revisions import Revision
-    from mtinet.reporting import change_report
-    from mtinet.reporting.changes import changes
+    with progress("comparing revisions") as shown:
+        from mtinet.cli.revisions import Revision
+        from mtinet.reporting import change_report
+        from mtinet.reporting.changes import changes
 
-    enter(given)
-    before, after = Revision(given.before), Revision(given.after)
-    with waiting(f"comparing {before.name} with {after.name}"):
+        enter(given)
+        before, after = Revision(given.before), Revision(given.after)
+        shown.now(f"comparing {before.name} with {after.name}")
         parameters = changes(before.params, after.params)
         tables = [changed(before, after, path) for path in comparisons(before, after)]
     found = [table for table in tables if table is not None]

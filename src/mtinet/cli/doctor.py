@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from mtinet.cli.progress import Progress, progress
 from mtinet.cli.project import columns, enter, print_json
 from mtinet.errors import UserError
 
@@ -33,6 +34,17 @@ def seconds(text: str) -> float:
 
 
 def main(given: argparse.Namespace) -> int:
+    with progress("looking at packages and devices") as shown:
+        facts = found(given, shown)
+    if given.json:
+        print_json(facts)
+    else:
+        print(text(facts))
+    return 1 if facts["problems"] else 0
+
+
+def found(given: argparse.Namespace, shown: Progress) -> dict[str, Any]:
+    """Everything, as `--json` prints it."""
     from mtinet.cli import advice, hosts, machine
 
     params, why = project(given)
@@ -43,15 +55,12 @@ def main(given: argparse.Namespace) -> int:
         "tools": machine.tools(),
         "devices": machine.devices(),
         "disk": machine.disk(),
-        "sources": [] if given.offline else hosts.asked(params, given.timeout),
+        "sources": [],
     }
-    facts["slow"] = advice.slow(facts, params)
-    facts["problems"] = advice.problems(facts, params)
-    if given.json:
-        print_json(facts)
-    else:
-        print(text(facts))
-    return 1 if facts["problems"] else 0
+    if not given.offline:
+        shown.now("asking the sources' hosts")
+        facts["sources"] = hosts.asked(params, given.timeout)
+    return facts | {"slow": advice.slow(facts, params), "problems": advice.problems(facts, params)}
 
 
 def project(given: argparse.Namespace) -> tuple[Any, str]:

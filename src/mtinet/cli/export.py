@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtinet.cli import applying
-from mtinet.cli.project import absolute, columns, print_json, waiting
+from mtinet.cli.progress import Progress, progress
+from mtinet.cli.project import absolute, columns, print_json
 from mtinet.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,25 +42,38 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(given: argparse.Namespace) -> int:
-    params, network, weights = applying.chosen(given)
-    applying.prepare(params, network.dataset, "cpu")
-    if given.format == "released":
-        return as_released(network, weights, given)
+    with progress(f"loading {given.run}") as shown:
+        params, network, weights = applying.chosen(given)
+        applying.prepare(params, network.dataset, "cpu")
+        if given.format == "released":
+            found = as_released(network, weights, given)
+        else:
+            found = as_program(network, weights, given, shown)
+    if given.json:
+        print_json({"file": str(given.out), **found})
+    elif given.format == "released":
+        print(f"{given.out}: {found['tensors']} tensors by their released names")
+    else:
+        compared = found["differences"]
+        rows = [(name, *(f"{share:.1e}" for share in by_task.values())) for name, by_task in compared.items()]
+        print(columns([("difference from the network", *found["outputs"]), *rows], right=range(1, 9)))
+        print(given.out)
+    return 0
+
+
+def as_program(network: Network, weights: Path, given: argparse.Namespace, shown: Progress) -> dict[str, Any]:
+    """Write a file that other programs run, once it gives what the network gives, and what a program has to know."""
     from mtinet import files
     from mtinet.exchange.exporting import Flat
 
     net = Flat(network.load(weights), network.tasks, network.auxiliary).eval()
-    with waiting(f"exporting {network.title}"), files.replacing(given.out) as temporary:
-        found = compared(net, network, written(net, network, temporary, given), given)
+    with files.replacing(given.out) as temporary:
+        shown.now(f"writing {given.out.name}")
+        exported = written(net, network, temporary, given)
+        found = compared(net, network, exported, given, shown)
     described = description(network, net, given) | {"differences": found}
     files.write_json(given.out.with_name(f"{given.out.name}.json"), described)
-    if given.json:
-        print_json({"file": str(given.out), **described})
-    else:
-        rows = [(name, *(f"{share:.1e}" for share in by_task.values())) for name, by_task in found.items()]
-        print(columns([("difference from the network", *net.tasks, *net.auxiliary), *rows], right=range(1, 9)))
-        print(given.out)
-    return 0
+    return described
 
 
 def written(net: Flat, network: Network, path: Path, given: argparse.Namespace) -> Any:
@@ -75,12 +89,15 @@ def written(net: Flat, network: Network, path: Path, given: argparse.Namespace) 
     return load(path)
 
 
-def compared(net: Flat, network: Network, exported: Any, given: argparse.Namespace) -> dict[str, dict[str, float]]:
+def compared(
+    net: Flat, network: Network, exported: Any, given: argparse.Namespace, shown: Progress
+) -> dict[str, dict[str, float]]:
     """What was shown -> by task the largest difference; UserError where one is more than rounding."""
     from mtinet.exchange.exporting import differences, rounding
 
-    found = {}
-    for name, images in inputs(network, given):
+    found, tried = {}, inputs(network, given)
+    shown.now("comparing it with the network", len(tried))
+    for name, images in tried:
         found[name] = differences(net, exported, images)
         own = rounding(net, images)
         for task, share in found[name].items():
@@ -90,6 +107,7 @@ def compared(net: Flat, network: Network, exported: Any, given: argparse.Namespa
                     f"{given.format}: {task} differs from the network's by {share:.1e} of its range on {name},"
                     f" expected at most {limit:.0e}; no file was written"
                 )
+        shown.step()
     return found
 
 
@@ -142,7 +160,7 @@ def description(network: Network, net: Flat, given: argparse.Namespace) -> dict[
     }  # fmt: skip
 
 
-def as_released(network: Network, weights: Path, given: argparse.Namespace) -> int:
+def as_released(network: Network, weights: Path, given: argparse.Namespace) -> dict[str, Any]:
     """Write the checkpoint that the released code would have saved of this network."""
     from mtinet.exchange import released
 
@@ -151,8 +169,4 @@ def as_released(network: Network, weights: Path, given: argparse.Namespace) -> i
     released.check_readings(network.method, network.backbone, network.options, network.tasks, network.auxiliary)
     state = network.load(weights).state_dict()
     released.write(given.out, network.method, state)
-    if given.json:
-        print_json({"file": str(given.out), "tensors": len(state)})
-    else:
-        print(f"{given.out}: {len(state)} tensors by their released names")
-    return 0
+    return {"tensors": len(state)}

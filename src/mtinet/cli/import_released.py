@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from mtinet.cli.progress import progress
 from mtinet.cli.project import absolute, enter, print_json
 from mtinet.errors import UserError
 
 if TYPE_CHECKING:
     from mtinet.config import Params
+    from mtinet.exchange.networks import Network
 
 HELP = "take over a checkpoint of the released code"
 EXAMPLE = "mtinet import-released best_model.pth.tar --dataset nyud --out networks/mti-net"
@@ -36,6 +38,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(given: argparse.Namespace) -> int:
+    with progress(f"importing {given.file.name}"):
+        network, tensors = imported(given)
+    said(network, tensors, given)
+    return 0
+
+
+def imported(given: argparse.Namespace) -> tuple[Network, int]:
+    """Write the network of a checkpoint; it, and how many tensors it has."""
     from mtinet import config
     from mtinet.exchange import networks, released
     from mtinet.exchange.networks import Network
@@ -52,9 +62,7 @@ def main(given: argparse.Namespace) -> int:
         backbone=released.BACKBONE, tasks=[*found.tasks], auxiliary=[*found.auxiliary], channels=channels,
         options=found.options, height=size.height, width=size.width, digest="",
     )  # fmt: skip
-    networks.write(given.out, network, released.load(state, found))
-    said(network, len(state), given)
-    return 0
+    return networks.write(given.out, network, released.load(state, found)), len(state)
 
 
 def check(params: Params, dataset: str, channels: dict[str, int]) -> None:
@@ -72,7 +80,7 @@ def check(params: Params, dataset: str, channels: dict[str, int]) -> None:
             )
 
 
-def said(network: Any, tensors: int, given: argparse.Namespace) -> None:
+def said(network: Network, tensors: int, given: argparse.Namespace) -> None:
     """Print what was found and which readings it implies."""
     if given.json:
         from dataclasses import asdict

@@ -1,6 +1,6 @@
 """All declared runs and their state, from their manifests and metrics against params.yaml, code and data.
 
-done     trained and evaluated with the present parameters, code and data
+done     trained and evaluated with the present parameters, code and data; "no weights" where they are not here
 stale    trained or evaluated with others: the reason stands behind it
 missing  never made, or gone
 """
@@ -11,7 +11,8 @@ import argparse
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from mtinet.cli.project import columns, enter, print_json, waiting
+from mtinet.cli.progress import progress
+from mtinet.cli.project import columns, enter, print_json
 from mtinet.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def main(given: argparse.Namespace) -> int:
         raise UserError(
             f"no dataset '{given.dataset}' in params.yaml, expected one of: {', '.join(params.experiments)}"
         )
-    with waiting("comparing manifests with parameters, code and data"):
+    with progress("comparing manifests with parameters, code and data"):
         found = [entry for dataset in datasets for entry in entries(params, dataset, given.read_weights)]
     shown = [entry for entry in found if given.state in (None, entry["state"])]
     if given.json:
@@ -53,6 +54,7 @@ def main(given: argparse.Namespace) -> int:
 
 def entries(params: Any, dataset: str, read_weights: bool) -> list[dict[str, Any]]:
     """Every run of a dataset as plain data."""
+    from mtinet import paths
     from mtinet.training import verification
     from mtinet.training.run import Run
 
@@ -65,6 +67,7 @@ def entries(params: Any, dataset: str, read_weights: bool) -> list[dict[str, Any
             {
                 "run": f"{dataset}/{name}/seed{seed}",
                 "state": verification.state_of(found),
+                "weights": paths.weights(*run.location).exists(),
                 "method": run.method,
                 "backbone": run.experiment.backbone,
                 "tasks": run.experiment.tasks,
@@ -93,8 +96,6 @@ def in_short(run: Run, found: list[Finding]) -> str:
             ]
         elif finding.kind == "stale":
             words.append(other(finding.line))
-    if not missing and any(finding.kind == "elsewhere" for finding in found):
-        words.append("weights not here ('dvc pull')")
     return "; ".join(words)
 
 
@@ -107,9 +108,16 @@ def other(line: str) -> str:
 
 
 def text(shown: list[dict[str, Any]]) -> str:
-    """The runs in columns, and how many are in each state."""
+    """The runs in columns, and how many are in each state; of results those whose weights are not here."""
     counts = Counter(entry["state"] for entry in shown)
     total = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state]) or "no runs"
     if not shown:
         return total
-    return f"{columns([(entry['run'], entry['state'], entry['in_short']) for entry in shown])}\n{total}"
+    without = [entry["state"] != "missing" and not entry["weights"] for entry in shown]
+    if any(without):
+        total += f"; {sum(without)} without weights here: 'dvc pull' brings them, or 'mtinet run RUN' makes them"
+    rows = [
+        (entry["run"], entry["state"] + (", no weights" if gone else ""), entry["in_short"])
+        for entry, gone in zip(shown, without, strict=True)
+    ]
+    return f"{columns(rows)}\n{total}"

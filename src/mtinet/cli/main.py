@@ -1,7 +1,8 @@
 """The command `mtinet`: its subcommands, and what becomes of their errors.
 
 Exit status: 0 fine, 1 a problem found (said in one line on stderr; with --debug with its trace), 2 a command line
-that says nothing sensible; `run` and `evaluate` end as their stage does.
+that says nothing sensible, 130 Ctrl-C. `run` and `evaluate` end as their stage does: with 75 where a signal stopped it,
+128 more than the signal where that killed it.
 """
 
 from __future__ import annotations

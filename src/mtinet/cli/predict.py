@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtinet.cli import applying
+from mtinet.cli.progress import Progress, progress
 from mtinet.cli.project import absolute, print_json
 from mtinet.errors import UserError
 
@@ -55,14 +55,18 @@ def positive(text: str) -> int:
 
 
 def main(given: argparse.Namespace) -> int:
-    photos = Photos(given.photos, given.every, given.out)
-    params, network, weights = applying.chosen(given)
-    device = applying.prepare(params, network.dataset, given.device)
     written: dict[str, dict[str, str]] = {}
-    for name, made in predicted(network, network.load(weights).to(device), photos, device, given):
-        written[name] = {"photo": str(photos.origins[name]), **{key: str(path) for key, path in made.items()}}
-        if not given.json:
-            print(made["panel"], flush=True)
+    with progress(f"loading {given.run}") as shown:
+        photos = Photos(given.photos, given.every, given.out, shown)
+        params, network, weights = applying.chosen(given)
+        device = applying.prepare(params, network.dataset, given.device)
+        model = network.load(weights).to(device)
+        shown.now("predicting", photos.expected)
+        for name, made in predicted(network, model, photos, device, given):
+            written[name] = {"photo": str(photos.origins[name]), **{key: str(path) for key, path in made.items()}}
+            if not given.json:
+                shown.result(str(made["panel"]))
+            shown.step()
     if given.json:
         print_json(written)
     return int(photos.failed)
@@ -92,11 +96,12 @@ class Photos:
     """Name and pixels of all photos and frames, read when they are needed, one pass only.
 
     origins: name -> file, of those read so far. failed: whether one could not be read, which is said and left out.
+    expected: how many there may be, None where a video does not say it.
     """
 
-    def __init__(self, places: Sequence[Path], every: int, out: Path) -> None:
+    def __init__(self, places: Sequence[Path], every: int, out: Path, shown: Progress) -> None:
         from mtinet.data.photos import photos_in
-        from mtinet.data.videos import is_frame, is_video
+        from mtinet.data.videos import frame_count, is_frame, is_video
 
         videos = [path for path in places if path.is_file() and is_video(path)]
         self.videos = {path.stem: path for path in videos}
@@ -106,7 +111,9 @@ class Photos:
         taken = [name for name in self.photos if any(is_frame(name, stem) for stem in self.videos)]
         if taken:
             raise UserError(f"{self.photos[taken[0]]} has the name of a video's frame: predict it by itself")
-        self.every = every
+        frames = [frame_count(path, every) for path in self.videos.values()]
+        self.expected = None if None in frames else len(self.photos) + sum(filter(None, frames))
+        self.every, self.shown = every, shown
         self.origins: dict[str, Path] = {}
         self.failed = False
 
@@ -114,11 +121,13 @@ class Photos:
         from mtinet.data.photos import read_photo
         from mtinet.data.videos import frames
 
-        for name, path in shown(self.photos):
+        for name, path in self.photos.items():
             with self.said():
                 pixels = read_photo(path)
                 self.origins[name] = path
                 yield name, pixels
+            if name not in self.origins:
+                self.shown.step()
         for path in self.videos.values():
             with self.said():
                 for name, pixels in frames(path, self.every):
@@ -131,14 +140,5 @@ class Photos:
         try:
             yield
         except UserError as error:
-            print(f"ERROR: {error}", file=sys.stderr)
+            self.shown.error(f"ERROR: {error}")
             self.failed = True
-
-
-def shown(photos: dict[str, Path]) -> Iterable[tuple[str, Path]]:
-    """The photos with a bar of progress, where a terminal shows it."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return track(photos.items(), "photos", console=console, transient=True, disable=not console.is_terminal)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import difflib
 import json
 import os
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,15 +72,6 @@ def check_declared(params: Params, name: RunName) -> None:
 def seeds_of(params: Params, name: RunName) -> list[int]:
     """The seed that a name has, or else all that params.yaml declares."""
     return [name.seed] if name.seed is not None else list(params.seeds)
-
-
-def waiting(words: str) -> contextlib.AbstractContextManager[object]:
-    """Says on a terminal what takes its time, while the body runs."""
-    if not sys.stderr.isatty():
-        return contextlib.nullcontext()
-    from rich.console import Console
-
-    return Console(stderr=True).status(words)
 
 
 def print_json(content: Any) -> None:

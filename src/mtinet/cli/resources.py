@@ -10,7 +10,8 @@ import argparse
 import re
 from typing import TYPE_CHECKING, Any
 
-from mtinet.cli.project import RunName, check_declared, columns, enter, print_json, run_name, waiting
+from mtinet.cli.progress import progress
+from mtinet.cli.project import RunName, check_declared, columns, enter, print_json, run_name
 
 if TYPE_CHECKING:
     from mtinet.config import Params
@@ -43,8 +44,11 @@ def main(given: argparse.Namespace) -> int:
     if given.run:
         check_declared(params, given.run)
     names = [given.run] if given.run else declared(params)
-    with waiting(f"counting {len(names)} networks"):
-        found = [counted(params, name, given.size) for name in names]
+    found = []
+    with progress("counting networks", len(names)) as shown:
+        for name in names:
+            found.append(counted(params, name, given.size))
+            shown.step()
     if given.json:
         print_json(found)
     else:

@@ -8,7 +8,10 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
+from mtinet.cli.progress import Progress, progress
 from mtinet.cli.project import RunName, check_declared, enter, seeds_of
+
+WORDS = {"train": "training", "evaluate": "scoring"}
 
 
 def command(stage: str, name: RunName, seed: int) -> list[str]:
@@ -27,14 +30,18 @@ def make(stage: str, given: argparse.Namespace) -> int:
     for seed in seeds_of(params, given.run):
         words = command(stage, given.run, seed)
         print(f"python {' '.join(words)}", file=sys.stderr, flush=True)
-        status = execute([sys.executable, *words])
+        with progress(f"{WORDS[stage]} {given.run.dataset}/{given.run.experiment}, seed {seed}") as shown:
+            status = execute([sys.executable, *words], shown)
         if status:
             return status
     return 0
 
 
-def execute(words: Sequence[str]) -> int:
-    """A command's exit status, as in shells 128 more than a signal that ended it; a scheduler's signals go on to it."""
+def execute(words: Sequence[str], shown: Progress) -> int:
+    """A command's exit status, as in shells 128 more than a signal that ended it; a scheduler's signals go on to it.
+
+    shown: what its output stands above.
+    """
     from mtinet import interruption
 
     processes: list[subprocess.Popen[bytes]] = []
@@ -45,7 +52,7 @@ def execute(words: Sequence[str]) -> int:
         for process in processes:
             process.send_signal(number)
 
-    with interruption.handled(forward), subprocess.Popen(words) as process:
+    with interruption.handled(forward), shown.relayed() as streams, subprocess.Popen(words, **streams) as process:
         processes.append(process)
         for number in early:  # they came before there was a process to take them
             process.send_signal(number)

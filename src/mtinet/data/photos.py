@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from mtinet.errors import UserError
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 BEHIND = (255, 255, 255)  # what is seen through transparent pixels, as viewers show it
 SIXTEEN_BITS = ("I", "I;16", "I;16B", "I;16L")
+OF_SIXTEEN_BITS = ("PNG", "PPM")  # formats whose pictures of mode I have 16 bits
+LARGEST = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # pixels; Pillow opens nothing beyond them
 
 
 def photos_in(places: Iterable[Path], but: Path | None = None) -> dict[str, Path]:
@@ -50,14 +53,30 @@ def photos_at(place: Path, but: Path | None = None) -> list[Path]:
 
 def read_photo(path: Path) -> NDArray[np.uint8]:
     """A photo as it is looked at, uint8 [H, W, 3]: turned as its EXIF orientation says, grey as RGB, on white where it
-    is transparent. UserError for a file that is no whole picture, or a dangerously large one."""
+    is transparent. UserError for a file that is no whole picture, one of 32-bit values, or a dangerously large one."""
     try:
-        with Image.open(path) as opened:
-            upright = ImageOps.exif_transpose(opened)
-            return np.array(rgb(upright))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of many pixels, of EXIF in disorder: what keeps it from being read raises
+            with Image.open(path) as opened:
+                check_values(path, opened)
+                upright = ImageOps.exif_transpose(opened)
+                return np.array(rgb(upright))
+    except UserError:
+        raise
+    except Image.DecompressionBombError:
+        raise UserError(
+            f"{path}: found more than {LARGEST / 1e6:.0f} megapixels, expected fewer; make the picture smaller"
+        ) from None
     except Exception as error:  # Pillow raises whatever a broken file makes its parsers stumble over
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"{path}: cannot be read as a picture ({reason}); expected a whole image file") from None
+
+
+def check_values(path: Path, picture: Image.Image) -> None:
+    """Raise UserError for 32-bit values: nothing tells which of them are black and white."""
+    if picture.mode == "F" or (picture.mode == "I" and picture.format not in OF_SIXTEEN_BITS):
+        kind = "floating-point numbers" if picture.mode == "F" else "integers"
+        raise UserError(f"{path}: found 32-bit {kind}, expected 8 or 16 bits per channel; save it with those")
 
 
 def rgb(picture: Image.Image) -> Image.Image:

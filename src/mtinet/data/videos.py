@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from mtinet.errors import UserError
 
+# Read when the first one is opened: what is said of a broken file beside the error that is raised here is not shown.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 
 
@@ -23,6 +26,16 @@ def is_video(path: Path) -> bool:
 def is_frame(name: str, stem: str) -> bool:
     """Whether `name` is what a frame of the video `stem` is called."""
     return re.fullmatch(rf"{re.escape(stem)}-\d{{6,}}", name) is not None
+
+
+def frame_count(path: Path, every: int = 1) -> int | None:
+    """How many frames `frames` is to give, by what the file says of itself: None where it says nothing."""
+    opened = cv2.VideoCapture(str(path))
+    try:
+        said = int(opened.get(cv2.CAP_PROP_FRAME_COUNT)) if opened.isOpened() else 0
+        return -(-said // every) if said > 0 or not opened.isOpened() else None
+    finally:
+        opened.release()
 
 
 def frames(path: Path, every: int = 1) -> Iterator[tuple[str, NDArray[np.uint8]]]:
