@@ -23,6 +23,7 @@ from mtinet import config, paths, stage
 from mtinet.config import Params
 from mtinet.errors import UserError
 from pipeline.code_digests import stage_name
+from pipeline.dependencies import layouts
 from pipeline.jobs import Job, due, jobs
 from pipeline.rules import rules
 
@@ -137,7 +138,7 @@ def main() -> None:
         side_by_side(found, given.jobs or workers_for(params))
         if not found:  # else the portions were everything, and to have DVC look again at so many takes half a minute
             run_dvc()
-        for dataset in params.experiments:
+        for dataset in filter(layouts, params.experiments):
             print(f"Report: {paths.page(params.study_name(dataset), dataset).absolute()}")
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mtinet.errors import UserError
 from mtinet.reporting import canvas
+from mtinet.reporting.captions import GUIDE
 from mtinet.reporting.classes import Classes
 from mtinet.reporting.drawing import draw, range_of, valid_pixels
 from mtinet.tasks import registry
@@ -21,7 +22,6 @@ from mtinet.tasks import registry
 Point = tuple[int, int]
 
 SHARES = {"large patch": 1 / 2, "local patch": 1 / 8}  # of the image's shorter side
-GUIDE = "seg"  # whose borders say where to look
 
 
 def patches(
