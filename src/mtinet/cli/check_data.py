@@ -15,9 +15,7 @@ EXAMPLE = "mtinet check-data ~/NYUD_MT --dataset nyud --published"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=absolute, metavar="FOLDER", help="a data set in its layout")
-    parser.add_argument(
-        "--dataset", required=True, help="whose layout it has: nyud, pascal, or one that params.yaml declares"
-    )
+    parser.add_argument("--dataset", required=True, help="whose layout it has: nyud, pascal, or one of params.yaml's")
     parser.add_argument("--distilled", type=absolute, metavar="FOLDER", help="with the labels that the source lacks")
     parser.add_argument("--published", action="store_true", help="it has to be the published archive")
     parser.add_argument("--json", action="store_true", help="print JSON for a script")

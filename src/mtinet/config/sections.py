@@ -164,8 +164,8 @@ class EdgeBenchmark(Strict):
 
 
 class Dataset(Strict):
-    """layout: null for a data set with a layout of its own, a module of mtinet/data; folders: images and labels of one's
-    own, see mtinet/data/folders.py, with the names of classes where figures are to show such.
+    """layout: null for a data set whose layout is a module of mtinet/data; folders: images and labels of one's own, see
+    mtinet/data/folders.py. names: what its classes are called in figures.
     """
 
     layout: Literal["folders"] | None = None

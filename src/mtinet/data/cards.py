@@ -37,7 +37,7 @@ def make_card(root: Path, dataset: str, source: str) -> Card:
     every = [name for names in ids.values() for name in names]
     needed = data.ARCHIVE.shipped if source == "archive" else data.ARCHIVE.required
     present = [task for task in data.FOLDERS if task in needed or has_files(root / data.FOLDERS[task])]
-    report(list(absences(root, every, present, data)), f"{root}: not a complete data set")
+    report(list(absences(root, every, present, data)), f"{root}: not a complete data set", data.ARCHIVE.way_on)
     return {
         "source": source,
         "dataset": dataset,
@@ -100,11 +100,7 @@ def check_archive(root: Path, dataset: str, workers: int | None = None) -> None:
         )
         # Some labels need a second file: where all of those are missing, that is said once.
         odd = dict.fromkeys(problem for some in found for problem in some if not problem.startswith(lost))
-    report(
-        [*below(root, problems), *by_folder(below(root, odd))],
-        f"{root} is not {data.ARCHIVE.expected}",
-        data.ARCHIVE.way_on,
-    )
+    refuse([*below(root, problems), *by_folder(below(root, odd))], root, data)
 
 
 def by_folder(problems: Iterable[str]) -> list[str]:
@@ -130,7 +126,7 @@ def check_listing(root: Path, dataset: str, samples: int, found_in: str | None =
     sizes = [readable_size(root, name, data) for name in chosen]
     with ThreadPoolExecutor(1) as pool:
         problems += data.version_problems(root, list(chosen), sizes, pool)
-    report(below(root, problems), f"{found_in or root} is not {data.ARCHIVE.expected}", data.ARCHIVE.way_on)
+    refuse(below(root, problems), found_in or root, data)
 
 
 def filled(path: Path) -> bool:
@@ -163,7 +159,7 @@ def check_folders(root: Path, dataset: str, found_in: str | None = None) -> None
     `found_in` names the tree in the message where `root` is a temporary place.
     """
     data = layout(dataset)
-    report(folder_problems(root, data), f"{found_in or root} is not {data.ARCHIVE.expected}", data.ARCHIVE.way_on)
+    refuse(folder_problems(root, data), found_in or root, data)
 
 
 def folder_problems(root: Path, data: Layout) -> list[str]:
@@ -234,9 +230,12 @@ def file_problems(root: Path, image_id: str, tasks: Iterable[str], size: Size | 
             yield str(error)
 
 
-def report(
-    problems: list[str], headline: str, way_on: str = "get it again or name another archive in params.yaml"
-) -> None:
+def refuse(problems: list[str], place: Path | str, data: Layout) -> None:
+    """Raise the UserError of what is not the archive, or the data set of one's own, that it should be."""
+    report(problems, f"{place} is not {data.ARCHIVE.expected}", data.ARCHIVE.way_on)
+
+
+def report(problems: list[str], headline: str, way_on: str) -> None:
     """Raise one UserError with the first problems and the number of others, if there are any."""
     if not problems:
         return

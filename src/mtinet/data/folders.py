@@ -90,11 +90,11 @@ class Folders:
     NEVER_EMPTY: tuple[str, ...] = ()
 
     @property
-    def FOLDERS(self) -> dict[str, str]:  # noqa: N802  (as the modules of other layouts have it)
+    def FOLDERS(self) -> dict[str, str]:
         return {name: name for name in self.tasks}
 
     @property
-    def RAW_FOLDERS(self) -> tuple[str, ...]:  # noqa: N802
+    def RAW_FOLDERS(self) -> tuple[str, ...]:
         return (IMAGES, LISTS, *self.tasks)
 
     def split_path(self, root: Path, split: str) -> Path:
@@ -175,7 +175,7 @@ class Folders:
             found = sorted(path.name for path in visible(root / name) if path not in asked)
             if found:
                 expected = " or ".join(suffixes_of(task(name)))
-                yield f"{name} has {len(found)} files of no image, e.g. {found[0]}; expected <id>{expected}, one of each"
+                yield f"{name} has {len(found)} files of no image, e.g. {found[0]}, expected one <id>{expected} of each"
 
     def unlearnt(self, root: Path) -> Iterator[str]:
         """Tasks that no training image has a label of."""
