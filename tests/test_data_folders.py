@@ -205,7 +205,9 @@ def test_what_cannot_be_is_refused(rooms: Path, change: Any, expected: str) -> N
 
 
 def test_undeclared_data_sets_have_no_layout(rooms: Path) -> None:
-    with pytest.raises(UserError, match=r"'flats', expected one of nyud, pascal, or one that params.yaml declares with"):
+    with pytest.raises(
+        UserError, match=r"'flats', expected one of nyud, pascal, or one that params.yaml declares with"
+    ):
         layout("flats")
     with pytest.raises(UserError, match="no data layout for dataset 'flats'"):
         classes_of("flats")
@@ -257,7 +259,7 @@ def test_an_image_without_a_label_changes_no_loss_and_gets_no_gradient(task: str
     with_missing = loss(outputs, both)
     alone = loss(outputs[1:2], both[1:2])
     assert alone > 0
-    assert float(with_missing) == pytest.approx(float(alone), rel=1e-12)
+    assert with_missing.item() == pytest.approx(alone.item(), rel=1e-12)
     with_missing.backward()
     assert outputs.grad is not None
     assert not outputs.grad[[0, 2]].any()

@@ -203,6 +203,7 @@ def test_its_other_stages_run_too(rooms: Project) -> None:
     stages = stages_run(rooms.run("dvc", "repro", "track_rooms", *(f"figure_rooms_{name}" for name in names)))
     assert stages == {
         "code_rooms",
+        "check_rooms",
         "affinity_rooms",
         "architecture_rooms",
         "track_rooms",
