@@ -24,6 +24,7 @@ from mtinet.data.packed import PackedSplit
 from mtinet.errors import UserError
 from mtinet.evaluation.blind import blind
 from mtinet.reporting.classes import classes_of
+from mtinet.reporting.patches import most_labelled
 from mtinet.studies import affinity
 from mtinet.tasks import task as registered
 
@@ -265,7 +266,7 @@ def test_an_image_without_a_label_changes_no_loss_and_gets_no_gradient(task: str
     assert not outputs.grad[[0, 2]].any()
     assert outputs.grad[1].any()
     nothing = loss(outputs, torch.stack([target(task, True, warped)] * 3))
-    assert float(nothing) == 0
+    assert nothing.item() == 0
 
 
 @pytest.mark.parametrize("protocol", ["released", "astmt"])
@@ -380,3 +381,11 @@ def test_what_is_stored_lying_is_lying(rooms: Path) -> None:
     """The test's own data: what its photo's header says without its orientation is the other way round."""
     with Image.open(rooms / "images" / f"{LYING}.jpg") as stored:
         assert (stored.height, stored.width) == SIZES[LYING][::-1]
+
+
+def test_patches_are_of_an_image_that_all_tasks_label() -> None:
+    """Though another has more classes."""
+    seg = np.stack([np.arange(16, dtype=np.uint8).reshape(4, 4), np.eye(4, dtype=np.uint8)])
+    depth = np.stack([np.zeros((4, 4)), np.ones((4, 4))])
+    assert most_labelled({"seg": seg, "depth": depth}) == [1]
+    assert most_labelled({"seg": seg}) == [0, 1]

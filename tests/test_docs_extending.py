@@ -199,13 +199,12 @@ def test_its_other_stages_run_too(rooms: Project) -> None:
     """Those that draw and describe it, and Figure 2 once its tasks are declared to be related."""
     rooms.change_params(lambda params: params["affinity"]["tasks"].update(rooms=["seg", "depth", "edge"]))
     rooms.run("python", "-m", "pipeline.write_dvc")
-    names = ("curves", "patches", "affinity", "architecture", "propagation")
+    names = ("patches", "affinity")
     stages = stages_run(rooms.run("dvc", "repro", "track_rooms", *(f"figure_rooms_{name}" for name in names)))
     assert stages == {
         "code_rooms",
         "check_rooms",
         "affinity_rooms",
-        "architecture_rooms",
         "track_rooms",
         *(f"figure_rooms_{name}" for name in names),
     }

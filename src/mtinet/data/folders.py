@@ -208,7 +208,8 @@ def read_metres(path: Path) -> NDArray[np.float32]:
     """Depth in metres, float32 [H, W], 0 invalid."""
     if path.suffix == ".npy":
         return checked_metres(formats.read_array(path), path, FARTHEST)
-    return formats.read_grey_16(path) / np.float32(1000)
+    metres: NDArray[np.float32] = np.divide(formats.read_grey_16(path), 1000, dtype=np.float32)
+    return metres
 
 
 def read_vectors(path: Path) -> NDArray[np.float32]:
