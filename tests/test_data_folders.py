@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import shutil
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,32 @@ def test_all_faults_are_named_at_once(rooms: Path) -> None:
     assert len(found) == len(expected), found
     with pytest.raises(UserError, match=r"my-rooms is not a data set in folders.*problems\); put right what is listed"):
         archives.reachable(config.load().datasets["rooms"].archive, "rooms")
+
+
+@pytest.mark.parametrize("task", ["depth", "edge"])
+def test_one_task_is_enough_and_it_may_come_as_an_archive(rooms: Path, task: str) -> None:
+    """A data set without segmentation, packed into a file: listed, unpacked, and read."""
+    content = parameters(task)
+    content["datasets"]["rooms"]["archive"] = {"path": "rooms.tar.gz"}
+    declare(content)
+    for other in {"seg", "depth", "edge"} - {task}:
+        shutil.rmtree(rooms / other)
+    with tarfile.open("rooms.tar.gz", "w:gz") as archive:
+        archive.add(rooms, "my-rooms")
+    given = config.load().datasets["rooms"].archive
+    archives.reachable(given, "rooms")
+    Path("work").mkdir()
+    archives.fetch(given, Path("work"), "rooms")
+    cards.check_archive(Path("work"), "rooms")
+    card = cards.make_card(Path("work"), "rooms", "archive")
+    assert (card["folders"], card["labels"]) == (["images", "splits", task], {task: "source"})
+    for split in IDS:
+        packing.pack(Path("work"), None, IDS[split], [task], Path(f"packed-{split}"), 1, layout("rooms"))
+    with_label = [name for name in IDS["train"] if name not in UNLABELLED[task]]
+    packed = PackedSplit(Path("packed-train"))
+    for index, name in enumerate(packed.ids):
+        expected = labels_of(name)[task] if name in with_label else registered(task).invalid
+        np.testing.assert_array_equal(packed.label(task, index), np.broadcast_to(expected, SIZES[name]))
 
 
 def test_a_task_without_labels_is_named(rooms: Path) -> None:
