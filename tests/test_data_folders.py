@@ -154,9 +154,9 @@ def test_all_faults_are_named_at_once(rooms: Path) -> None:
     found = checking.faults(rooms, "rooms")
     expected = [
         "splits lists 1 images in both splits, e.g. hall",
-        "images has 2 files called 'kitchen', expected one",
-        "seg has 1 files of no image, e.g. loft_label.png, expected one <id>.png of each",
-        "seg/kitchen.png: found class 3, expected 0..2 by datasets.*.tasks.seg.classes in params.yaml",
+        "images: found 2 called 'kitchen', expected one",
+        "seg: found loft_label.png of no image (1 such), expected one <id>.png of each",
+        "seg/kitchen.png: found class 3, expected 0..2, the 3 classes of 'seg' in params.yaml",
         "depth/hall.png: found mode L with 8 bits, expected a grey PNG of 16 bits",
         "seg/attic.png: found shape (40, 72), expected (72, 40), the size of the upright image",
         "edge/cellar.png: found the value 1, expected 255 (yes), 0 (no) or 128 (no label)",
@@ -204,8 +204,8 @@ def test_a_task_without_labels_is_named(rooms: Path) -> None:
     found = checking.faults(rooms, "rooms")
     assert [line.partition(";")[0] for line in found] == [
         "no folder depth with files",
-        "depth has a label of no image in splits/train.txt, expected some",
-        "edge has a label of no image in splits/train.txt, expected some",
+        "depth: found a label of no image in splits/train.txt, expected some",
+        "edge: found a label of no image in splits/train.txt, expected some",
     ]
 
 

@@ -91,10 +91,12 @@ class Folders:
 
     @property
     def FOLDERS(self) -> dict[str, str]:
+        """Task -> its folder."""
         return {name: name for name in self.tasks}
 
     @property
     def RAW_FOLDERS(self) -> tuple[str, ...]:
+        """All folders."""
         return (IMAGES, LISTS, *self.tasks)
 
     def split_path(self, root: Path, split: str) -> Path:
@@ -147,7 +149,7 @@ class Folders:
         if count is None:
             return mask_of(stored, path)
         odd = stored[(stored >= count) & (stored != IGNORED)]
-        expected = f"0..{count - 1} by datasets.*.tasks.{task_name}.classes in {PARAMS}, 255 for ignored"
+        expected = f"0..{count - 1}, the {count} classes of '{task_name}' in {PARAMS}, 255 for ignored"
         expect(not odd.size, path, f"class {odd.max(initial=0)}", expected)
         return stored
 
@@ -169,13 +171,13 @@ class Folders:
         """Several images of one id, and label files that no image asks for."""
         images = Counter(path.stem for path in visible(root / IMAGES))
         for name in (name for name, times in images.items() if times > 1):
-            yield f"{IMAGES} has {images[name]} files called '{name}', expected one"
+            yield f"{IMAGES}: found {images[name]} called '{name}', expected one"
         for name in self.tasks:
             asked = {self.label_path(root, name, image_id) for image_id in images}
             found = sorted(path.name for path in visible(root / name) if path not in asked)
             if found:
                 expected = " or ".join(suffixes_of(task(name)))
-                yield f"{name} has {len(found)} files of no image, e.g. {found[0]}, expected one <id>{expected} of each"
+                yield f"{name}: found {found[0]} of no image ({len(found)} such), expected one <id>{expected} of each"
 
     def unlearnt(self, root: Path) -> Iterator[str]:
         """Tasks that no training image has a label of."""
@@ -185,7 +187,7 @@ class Folders:
             return  # which is reported elsewhere
         for name in self.tasks:
             if not any(self.label_path(root, name, image_id).is_file() for image_id in ids):
-                yield f"{name} has a label of no image in {self.split_path(Path(), SPLITS[0])}, expected some"
+                yield f"{name}: found a label of no image in {self.split_path(Path(), SPLITS[0])}, expected some"
 
 
 def first_of(folder: Path, image_id: str, suffixes: Sequence[str]) -> Path:
