@@ -11,8 +11,9 @@ from mtinet.errors import UserError
 
 def fill(params: Params, dataset: str, work: Path) -> str | None:
     """Put the whole data set into `work`, continuing an interrupted attempt; returns an archive file's SHA-256."""
-    scenes = params.scale(dataset).scenes
-    if params.study.source[dataset] == "scenes" and scenes is not None:
+    if params.study.source[dataset] == "scenes":
+        scenes = params.scale(dataset).scenes
+        assert scenes is not None  # config sees to it
         scene_set.write_scenes(work, scenes, workers=stage.cores(), dataset=dataset)
         return None
     archive = params.datasets[dataset].archive
