@@ -15,7 +15,7 @@ import torch
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from own_folder import IDS, LYING, SIZES, UNLABELLED, labels_of, write_own
+from own_folder import IDS, SIZES, UNLABELLED, labels_of, write_own
 from PIL import ExifTags, Image
 
 from mtinet import config, losses, metrics
@@ -25,7 +25,6 @@ from mtinet.data.packed import PackedSplit
 from mtinet.errors import UserError
 from mtinet.evaluation.blind import blind
 from mtinet.reporting.classes import classes_of
-from mtinet.reporting.patches import most_labelled
 from mtinet.studies import affinity
 from mtinet.tasks import task as registered
 
@@ -354,11 +353,8 @@ def test_predictors_that_see_no_image_are_fitted_on_what_is_labelled(rooms: Path
 
 
 def test_affinity_counts_only_pairs_that_both_tasks_label(rooms: Path) -> None:
-    rules, both = affinity.Rules(0.1, 15.0, "between"), {}
-    for names in (["seg", "depth", "edge"],):
-        both = {task: sample(task, False) for task in names}
-        both["depth"] = sample("depth", True)
-    found = affinity.matches(both, 1, 3, rules)
+    given = {task: sample(task, missing=task == "depth") for task in ("seg", "depth", "edge")}
+    found = affinity.matches(given, 1, 3, affinity.Rules(0.1, 15.0, "between"))
     assert found["seg", "edge"].sum() > 0
     assert found["seg", "depth"].sum() == found["depth", "edge"].sum() == 0
 
@@ -402,17 +398,3 @@ def test_only_what_there_are_labels_for_is_derived(
     }
     labels.derive_missing(tmp_path / "raw", made, tmp_path / "new")
     assert [path.name for path in (tmp_path / "new").iterdir()] == [derived]
-
-
-def test_what_is_stored_lying_is_lying(rooms: Path) -> None:
-    """The test's own data: what its photo's header says without its orientation is the other way round."""
-    with Image.open(rooms / "images" / f"{LYING}.jpg") as stored:
-        assert (stored.height, stored.width) == SIZES[LYING][::-1]
-
-
-def test_patches_are_of_an_image_that_all_tasks_label() -> None:
-    """Though another has more classes."""
-    seg = np.stack([np.arange(16, dtype=np.uint8).reshape(4, 4), np.eye(4, dtype=np.uint8)])
-    depth = np.stack([np.zeros((4, 4)), np.ones((4, 4))])
-    assert most_labelled({"seg": seg, "depth": depth}) == [1]
-    assert most_labelled({"seg": seg}) == [0, 1]
