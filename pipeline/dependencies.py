@@ -61,9 +61,43 @@ def study_params(dataset: str) -> tuple[str, ...]:
     return (f"study.source.{dataset}", "study.scale")
 
 
+def in_folders(dataset: str) -> bool:
+    """Whether the dataset is one of the user's own, whose layout params.yaml declares."""
+    return declared()["datasets"][dataset].get("layout") is not None
+
+
 def layout_module(dataset: str) -> str:
     """The dataset's on-disk layout, imported by its name."""
-    return f"src/mtinet/data/{dataset}.py"
+    return "src/mtinet/data/folders.py" if in_folders(dataset) else f"src/mtinet/data/{dataset}.py"
+
+
+def classes_module(dataset: str) -> str:
+    """Names and colours of the dataset's classes."""
+    return layout_module(dataset) if in_folders(dataset) else f"src/mtinet/data/{dataset}_classes.py"
+
+
+def scenes_modules(dataset: str) -> tuple[str, ...]:
+    """What renders its scenes."""
+    return () if in_folders(dataset) else (f"src/mtinet/data/{dataset}_scenes.py",)
+
+
+def layout_params(dataset: str, *others: str) -> tuple[str, ...]:
+    """What a layout in folders is made of, and which of the `others` its declaration has."""
+    if not in_folders(dataset):
+        return ()
+    own = declared()["datasets"][dataset]
+    return tuple(f"datasets.{dataset}.{key}" for key in ("layout", "tasks", *(key for key in others if key in own)))
+
+
+def own_folder(dataset: str) -> tuple[Path, ...]:
+    """Where the user's own images are: DVC looks for changes there."""
+    place = declared()["datasets"][dataset]["archive"].get("path") if in_folders(dataset) else None
+    return (Path(place).expanduser(),) if place else ()
+
+
+def related(dataset: str) -> tuple[str, ...]:
+    """The tasks whose affinity is measured; none where they are not declared."""
+    return tuple(declared()["affinity"]["tasks"].get(dataset, ()))
 
 
 def raw_folders(dataset: str, study: str = STUDY) -> tuple[Path, ...]:
@@ -170,7 +204,7 @@ def panels(dataset: str) -> dict[str, Any]:
 def figures(dataset: str) -> tuple[str, ...]:
     """The names of the dataset's figures."""
     drawn = drawable(panels(dataset), experiment_keys(dataset))
-    return figures_of(run_methods(dataset), drawn, bool(layouts(dataset)))
+    return figures_of(run_methods(dataset), drawn, bool(layouts(dataset)), related(dataset))
 
 
 def drawn_experiments(dataset: str, panel: str) -> dict[str, str]:

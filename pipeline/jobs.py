@@ -18,6 +18,7 @@ BACKBONES = {"fpn/resnet18": 1.3, "fpn/resnet50": 4.0, "timm/hrnet_w48": 6, "dlv
 METHODS = {"multi_task": 1.7, "pad_net": 4.5, "mti_net": 3.5, "astmt": 5.0}
 START = 30.0  # of a run's two processes, in such steps
 OTHERS = 100.0  # anything but a run, in such steps
+UNCOUNTED = 1000  # training images of a data set of one's own
 PRETRAINING = 1500.0  # a backbone's training on all tasks, with its pictures
 BEFORE = ("check", "dataset", "teach", "distill", "prepare", "blind", "pretrain")
 
@@ -52,8 +53,9 @@ def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
     # They need no packed data, but neither would they be needed before, and the first table of all would wait for them.
     before += [Job(name, (stage,), frozenset({packed}), PRETRAINING) for name, stage in trained.items()]
     runs = runs_of(params, dataset, own, frozenset({packed, *trained}))
-    first = next(iter(layouts(dataset)), None)
-    soon = longest_first(job for (name, _), job in runs.items() if first and name in shown(layouts(dataset)[first]))
+    first = next(iter(layouts(dataset)), "")  # a data set of one's own has no tables
+    early = shown(layouts(dataset)[first]) if first else []
+    soon = longest_first(job for (name, _), job in runs.items() if name in early)
     later = longest_first(job for job in runs.values() if job not in soon)
     rest = portions([rule for rule in own if rule.stage not in (*BEFORE, "train", "evaluate")], behind(own), first)
     ahead = Job(f"{dataset} {first or 'first table'}", rest["first table"], frozenset(job.name for job in soon), OTHERS)
@@ -67,7 +69,7 @@ def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
 
 
 def portions(
-    rules: Sequence[Rule], reads: Mapping[str, frozenset[str]], first: str | None
+    rules: Sequence[Rule], reads: Mapping[str, frozenset[str]], first: str
 ) -> dict[str, tuple[str, ...]]:
     """What is made of runs or beside them, by what it needs; `reads`: rule -> the rules that must come before it."""
     found: dict[str, list[Rule]] = {kind: [] for kind in ("first table", "without runs", "tables", "figures", "report")}
@@ -105,7 +107,8 @@ def cost(params: Params, dataset: str, name: str) -> float:
     """About how long a run takes, in steps of a single-task network on HRNet-18."""
     method, experiment = params.experiment(dataset, name)
     scale = params.scale(dataset)
-    steps = scale.epochs_for(experiment.backbone) * (scale.scenes.train // scale.batch_size)
+    images = scale.scenes.train if scale.scenes else UNCOUNTED
+    steps = scale.epochs_for(experiment.backbone) * (images // scale.batch_size)
     return START + steps * BACKBONES.get(experiment.backbone, 1.0) * METHODS.get(method, 1.0)
 
 

@@ -24,6 +24,7 @@ from mtinet.config import Params
 from mtinet.errors import UserError
 from pipeline import write_dvc
 from pipeline.code_digests import stage_name
+from pipeline.dependencies import layouts
 from pipeline.jobs import Job, due, jobs
 from pipeline.rules import rules
 
@@ -148,7 +149,7 @@ def main() -> None:
         side_by_side(found, given.jobs or workers_for(params))
         if not found:  # else the portions were everything, and to have DVC look at all again takes 20 seconds
             run_dvc()
-        for dataset in params.experiments:
+        for dataset in filter(layouts, params.experiments):
             print(f"Report: {paths.page(params.study_name(dataset), dataset).absolute()}")
 
 

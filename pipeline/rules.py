@@ -21,13 +21,17 @@ from pipeline.dependencies import (
     exact_folders,
     figures,
     layout_module,
+    layout_params,
     layouts,
     loss_modules,
     metric_modules,
     metric_params,
+    own_folder,
     pretrainings,
     raw_folders,
+    related,
     run_sections,
+    scenes_modules,
     study_params,
     task_entries,
     taught,
@@ -75,13 +79,17 @@ def dataset_rule(dataset: str) -> Rule:
     return Rule(
         "dataset",
         dataset,
-        inputs=(paths.checked(STUDY, dataset),),
+        inputs=(paths.checked(STUDY, dataset), *own_folder(dataset)),
         outputs=(
             *(out(folder) for folder in (*raw_folders(dataset), *exact_folders(dataset))),
             out(paths.card(STUDY, dataset)),
         ),
-        params=(*study_params(dataset), f"scales.{{scale}}.{dataset}.scenes", f"datasets.{dataset}.archive"),
-        code=code_of("dataset", layout_module(dataset), f"src/mtinet/data/{dataset}_scenes.py"),
+        params=(
+            *study_params(dataset),
+            *(layout_params(dataset) or (f"scales.{{scale}}.{dataset}.scenes",)),
+            f"datasets.{dataset}.archive",
+        ),
+        code=code_of("dataset", layout_module(dataset), *scenes_modules(dataset)),
         threads=2,
     )
 
@@ -111,7 +119,7 @@ def teach(dataset: str, task: str) -> Rule:
         code=code_of(
             "teach",
             *({layout_module(dataset), layout_module(source)} if other else {layout_module(dataset)}),
-            *(() if other else (f"src/mtinet/data/{dataset}_scenes.py",)),
+            *(() if other else scenes_modules(dataset)),
             *BACKBONES,
             f"src/mtinet/models/{TEACHERS_METHOD}.py",
             f"src/mtinet/losses/{registry()[task].loss}.py",
@@ -142,7 +150,7 @@ def pretrain(dataset: str) -> Rule:
         code=code_of(
             "pretrain",
             layout_module(dataset),
-            f"src/mtinet/data/{dataset}_scenes.py",
+            *scenes_modules(dataset),
             *BACKBONES,
             f"src/mtinet/models/{PRETRAININGS_METHOD}.py",
             *loss_modules(dataset),
@@ -167,6 +175,7 @@ def distill(dataset: str) -> Rule:
         outputs=(out(paths.distilled(STUDY, dataset)),),
         params=(
             *study_params(dataset),
+            *layout_params(dataset),
             *(ONE_PROCESS if tasks else ()),
             *(f"teachers.{dataset}.{task}.{key}" for task in tasks for key in ("kind", "onnx")),
             *(f"src/mtinet/tasks.yaml:{task}" for task in tasks),
@@ -188,7 +197,11 @@ def prepare(dataset: str) -> Rule:
             paths.distilled(STUDY, dataset),
         ),
         outputs=tuple(out(paths.packed(STUDY, dataset, split)) for split in ("train", "val")),
-        params=(*study_params(dataset), f"datasets.{dataset}.tasks", *task_entries(dataset)),
+        params=(
+            *study_params(dataset),
+            *(layout_params(dataset) or (f"datasets.{dataset}.tasks",)),
+            *task_entries(dataset),
+        ),
         code=code_of("prepare", layout_module(dataset)),
         threads=2,
     )
@@ -288,7 +301,8 @@ def rules() -> list[Rule]:
     result: list[Rule] = []
     for name in declared()["experiments"]:
         result += [check(name), dataset_rule(name), *(teach(name, task) for task in taught(name)), distill(name)]
-        result += [prepare(name), blind(name), affinity(name), *([pretrain(name)] if pretrainings(name) else [])]
+        result += [prepare(name), blind(name), *([affinity(name)] if related(name) else [])]
+        result += [pretrain(name)] if pretrainings(name) else []
         for section in run_sections():
             for method in declared().get(section, {}).get(name, {}):
                 result += [train(name, section, method), evaluate(name, section, method)]

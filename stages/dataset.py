@@ -12,7 +12,9 @@ from mtinet.errors import UserError
 def fill(params: Params, dataset: str, work: Path) -> str | None:
     """Put the whole data set into `work`, continuing an interrupted attempt; returns an archive file's SHA-256."""
     if params.study.source[dataset] == "scenes":
-        scene_set.write_scenes(work, params.scale(dataset).scenes, workers=stage.cores(), dataset=dataset)
+        scenes = params.scale(dataset).scenes
+        assert scenes is not None  # config sees to it
+        scene_set.write_scenes(work, scenes, workers=stage.cores(), dataset=dataset)
         return None
     archive = params.datasets[dataset].archive
     digest = archives.fetch(archive, work, dataset)
@@ -63,12 +65,9 @@ def main() -> None:
             source = params.study.source[dataset]
             if source == "scenes":
                 scene_set.renderer(dataset)  # imported, so that its code is part of the key
-            declared = {
-                "source": source,
-                "scenes": params.scale(dataset).scenes.model_dump(),
-                "archive": params.datasets[dataset].archive.model_dump(),
-            }
-            made_of = {"dataset": dataset, source: declared[source], "code": stage.code_hash(stage.code_files())}
+            given = params.scale(dataset).scenes if source == "scenes" else params.datasets[dataset].archive
+            declared = given.model_dump() if given else None
+            made_of = {"dataset": dataset, source: declared, "code": stage.code_hash(stage.code_files())}
             work = paths.unfinished("dataset", files.digest_of(made_of))
             digest = fill(params, dataset, work)
             card = cards.make_card(work, dataset, source) | {"archive_sha256": digest}

@@ -32,7 +32,7 @@ def rendered(params: Params, dataset: str) -> str:
     panels = drawable(files.read_yaml(PANELS).get(dataset, {}), names)
     pictures = [
         Picture.of(paths.figure(study, f"{dataset}-{name}", caption.suffix), caption.title, caption.text)
-        for name in figures_of(params.methods(dataset), panels, bool(built))
+        for name in figures_of(params.methods(dataset), panels, bool(built), params.affinity.tasks.get(dataset, ()))
         for caption in (CAPTIONS[name],)
     ]
     manifests = sources.manifests(params, dataset, names)

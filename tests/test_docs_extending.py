@@ -10,19 +10,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
-from archive_layout import synthetic_frame, write_layout
 from documents import Command, with_environment
+from own_folder import IDS, SIZES, UNLABELLED, write_own
 from PIL import Image
 from small_project import ROOT, STUDY, copy_code, write_params
 from workflow import Project, stages_run
 
 from mtinet import paths
-from mtinet.data import nyud
 from mtinet.data.packed import PackedSplit
 
-UNMEASURED = "0004"
+OWN = "archive-smoke"
+INVALID = {"seg": 255, "depth": 0, "edge": 255}
 PAGE = ROOT / "docs" / "extending.md"
 BLOCK = re.compile(
     r"^```(python|yaml)\n# (?P<path>[\w./]+)(?P<how>, at its end|, merged into what is there)?\n(?P<text>.*?)^```$",
@@ -44,6 +45,13 @@ for number, name in enumerate(write_layout(raw, train=4, val=2)):
 for split in ("train", "val"):
     tasks = ("seg", "depth", "normals", "edge", "floor")
     packing.pack(raw, None, nyud.split_ids(raw, split), tasks, paths.packed(sys.argv[2], "nyud", split), workers=1)
+"""
+
+PLANNED = """
+from mtinet import config
+from pipeline.jobs import jobs_of
+from pipeline.rules import rules
+print(*(stage for job in jobs_of(config.load(), "rooms", rules()) for stage in job.stages))
 """
 
 
@@ -106,7 +114,7 @@ def call(folder: Path, *words: str) -> str:
 
 def test_every_block_of_the_page_is_followed() -> None:
     text = PAGE.read_text()
-    assert len(re.findall(r"^```(?:python|yaml)$", text, re.M)) == len(list(BLOCK.finditer(text))) == 10
+    assert len(re.findall(r"^```(?:python|yaml)$", text, re.M)) == len(list(BLOCK.finditer(text))) == 7
 
 
 @pytest.mark.follows("docs/extending.md", "mtinet run nyud/mobile-finest", "mtinet evaluate nyud/mobile-finest")
@@ -136,15 +144,10 @@ def test_a_method_and_a_backbone_change_no_other_runs_code(project: Path) -> Non
 
 @pytest.fixture(scope="module")
 def rooms(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A copy of the project with what the page says of a data set, and a folder of labelled photos of several sizes."""
+    """A copy of the project with what the page says of a data set, and a folder of photos with labels of some tasks."""
     project = with_environment(Project.copy(tmp_path_factory.mktemp("rooms"), OMP_NUM_THREADS="1"))
-    made = follow(project.folder, sections()[1])
-    assert made == [*(f"src/mtinet/data/rooms{part}.py" for part in ("", "_classes", "_scenes")), "params.yaml"]
-    folder = project.folder / "my-rooms"
-    write_layout(folder, train=4, val=2)
-    wide = synthetic_frame(9, height=40, width=72)
-    wide.depth[:] = 0
-    nyud.write_frame(folder, UNMEASURED, wide)
+    assert follow(project.folder, sections()[1]) == ["params.yaml"]
+    write_own(project.folder / "my-rooms")
     return project
 
 
@@ -152,19 +155,68 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Project:
     "docs/extending.md", "mtinet check-data", "make pipeline", "dvc repro evaluate_rooms", "mtinet predict rooms/"
 )
 def test_a_data_set_of_ones_own_is_trained_and_predicted(rooms: Project, shown: list[Command]) -> None:
-    """With photos of two sizes, and one that nobody measured the depth of."""
+    """With photos of several sizes, of which some lack some labels."""
     check, pipeline, repro, predict = shown
     assert "my-rooms: no faults" in check.run(rooms)
     assert "dvc.yaml:" in pipeline.run(rooms)
-    stages = ["code", "check", "dataset", "distill", "prepare", "train", "evaluate"]
+    stages = ["code", "check", "dataset", "distill", "prepare", "blind", *["train"] * 2, *["evaluate"] * 2]
     assert sorted(name.split("_")[0] for name in stages_run(repro.run(rooms))) == sorted(stages)
-    location = ("archive-smoke", "rooms", "rooms-mtl", 0)
-    metrics = json.loads((rooms.folder / paths.metrics(*location)).read_text())["tasks"]
-    assert [*metrics] == ["seg", "depth"]
-    assert metrics["depth"]["rmse"] > 0
-    packed = rooms.folder / paths.packed("archive-smoke", "rooms", "train")
-    assert not PackedSplit(packed).label("depth", 3).any()
+    packed = PackedSplit(rooms.folder / paths.packed(OWN, "rooms", "train"))
+    for task, missing in UNLABELLED.items():
+        empty = {name for index, name in enumerate(packed.ids) if (packed.label(task, index) == INVALID[task]).all()}
+        assert empty == {*missing} & {*packed.ids}
+    for name, tasks in {"rooms-seg": ["seg"], "rooms-mti": ["seg", "depth"]}.items():
+        found = json.loads((rooms.folder / paths.metrics(OWN, "rooms", name, 0)).read_text())
+        assert [*found["tasks"]] == tasks
+        assert None not in [
+            value for kind in ("tasks", "auxiliary") for one in found[kind].values() for value in one.values()
+        ]
     predict.run(rooms)
-    for name, size in {"0001": (64, 48), UNMEASURED: (72, 40)}.items():
+    for name, (height, width) in SIZES.items():
         with Image.open(rooms.folder / f"predictions/semseg/{name}.png") as labels:
-            assert labels.size == size
+            assert labels.size == (width, height)
+
+
+def test_images_without_a_label_have_no_say_in_the_score(rooms: Project) -> None:
+    """The statistics of a run, stored per image: nothing is counted of those."""
+    with np.load(rooms.folder / paths.statistics(OWN, "rooms", "rooms-mti", 0)) as statistics:
+        for task, missing in UNLABELLED.items():
+            for row, name in zip(statistics[task], IDS["val"], strict=True):
+                assert row.any() == (name not in missing), (task, name)
+
+
+def test_a_changed_label_is_noticed(rooms: Project) -> None:
+    """By the check of its folder: nothing of it is copied by hand."""
+    path = rooms.folder / "my-rooms" / "seg" / "loft.png"
+    before = path.read_bytes()
+    path.unlink()
+    assert "dataset_rooms" in json.loads(rooms.run("dvc", "status", "--json"))
+    path.write_bytes(before)
+    assert "dataset_rooms" not in json.loads(rooms.run("dvc", "status", "--json"))
+
+
+def test_its_other_stages_run_too(rooms: Project) -> None:
+    """Those that draw and describe it, and Figure 2 once its tasks are declared to be related."""
+    rooms.change_params(lambda params: params["affinity"]["tasks"].update(rooms=["seg", "depth", "edge"]))
+    rooms.run("python", "-m", "pipeline.write_dvc")
+    names = ("patches", "affinity")
+    stages = stages_run(rooms.run("dvc", "repro", "track_rooms", *(f"figure_rooms_{name}" for name in names)))
+    assert stages == {
+        "code_rooms",
+        "check_rooms",
+        "affinity_rooms",
+        "track_rooms",
+        *(f"figure_rooms_{name}" for name in names),
+    }
+    for name in names:
+        with Image.open(rooms.folder / paths.figure(OWN, f"rooms-{name}", "png")) as figure:
+            assert min(figure.size) > 200
+
+
+def test_make_repro_and_snakemake_plan_it(rooms: Project) -> None:
+    planned = rooms.run("python", "-c", PLANNED).split()
+    assert {"check_rooms", "dataset_rooms", "blind_rooms", "track_rooms", "evaluate_rooms_mti_net@rooms-mti-0"} <= {
+        *planned
+    }
+    output = rooms.run("snakemake", "-n", "--cores", "1", str(paths.metrics(OWN, "rooms", "rooms-mti", 0)))
+    assert "rooms" in output

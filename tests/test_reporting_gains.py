@@ -22,7 +22,7 @@ from mtinet.reporting import canvas, figures, runs
 from mtinet.reporting.captions import CAPTIONS, drawable, experiments_of, figures_of
 from mtinet.reporting.classes import classes_of
 from mtinet.reporting.panels import line_width, widened
-from mtinet.reporting.patches import border_point, richest, window
+from mtinet.reporting.patches import border_point, most_labelled, richest, window
 from mtinet.studies import architecture, resources
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -289,6 +289,14 @@ def test_nothing_to_draw_is_an_error(tmp_path):
         figures.architecture(None, tmp_path / "a.png")
 
 
+def test_patches_are_of_an_image_that_all_tasks_label():
+    """Though another has more classes."""
+    seg = np.stack([np.arange(16, dtype=np.uint8).reshape(4, 4), np.eye(4, dtype=np.uint8)])
+    depth = np.stack([np.zeros((4, 4)), np.ones((4, 4))])
+    assert most_labelled({"seg": seg, "depth": depth}) == [1]
+    assert most_labelled({"seg": seg}) == [0, 1]
+
+
 # All of them -------------------------------------------------------------------------------------------------
 
 
@@ -324,8 +332,8 @@ def test_task_discs_keep_apart_letters_from_their_fill_in_grey(structure, tmp_pa
 
 
 def test_figures_that_a_dataset_cannot_have_are_not_announced():
-    assert set(figures_of(["mti_net"], ["panel", "methods"], True)) == set(CAPTIONS)
-    assert set(CAPTIONS) - set(figures_of(["multi_task"], ["panel"], False)) == {
+    assert set(figures_of(["mti_net"], ["panel", "methods"], True, ["seg", "depth"])) == set(CAPTIONS)
+    assert set(CAPTIONS) - set(figures_of(["multi_task"], ["panel"], False, ["seg", "depth"])) == {
         "methods", "architecture", "propagation", "deltas", "costs",
     }  # fmt: skip
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 
 from mtinet.cli.progress import progress
-from mtinet.cli.project import absolute, print_json
+from mtinet.cli.project import absolute, enter, print_json
+from mtinet.errors import UserError
 
 HELP = "everything that is wrong with a data set on disk"
 EXAMPLE = "mtinet check-data ~/NYUD_MT --dataset nyud --published"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=absolute, metavar="FOLDER", help="a data set in the archive's layout")
-    parser.add_argument("--dataset", required=True, help="whose layout it has: nyud or pascal")
+    parser.add_argument("folder", type=absolute, metavar="FOLDER", help="a data set in its layout")
+    parser.add_argument("--dataset", required=True, help="whose layout it has: nyud, pascal, or one of params.yaml's")
     parser.add_argument("--distilled", type=absolute, metavar="FOLDER", help="with the labels that the source lacks")
     parser.add_argument("--published", action="store_true", help="it has to be the published archive")
     parser.add_argument("--json", action="store_true", help="print JSON for a script")
@@ -24,6 +26,8 @@ def main(given: argparse.Namespace) -> int:
     with progress(f"reading every image and label in {given.folder}"):
         from mtinet.data.checking import faults
 
+        with contextlib.suppress(UserError):  # a data set of one's own is declared in the project
+            enter(given)
         found = faults(given.folder, given.dataset, given.distilled, given.published)
     if given.json:
         print_json({"folder": str(given.folder), "dataset": given.dataset, "faults": found})

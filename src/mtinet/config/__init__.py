@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from mtinet import paths
 from mtinet.config.learning import Budget, OnnxTeacher, Pretraining, Teacher, TrainedTeacher
 from mtinet.config.sections import (
+    FOLDERS,
     SCENES,
     Affinity,
     Archive,
@@ -33,6 +34,7 @@ from mtinet.mistakes import UniqueKeys, known, problem
 from mtinet.tasks import registry
 
 __all__ = [
+    "FOLDERS",
     "SCENES",
     "Archive",
     "Augmentation",
@@ -78,6 +80,7 @@ class Params(Strict):
             known("study.source", dataset, self.study.source, "a source for")
             for scale, sets in self.scales.items():
                 known(f"scales.{scale}", dataset, sets, "an entry for")
+            self._check_layout(dataset)
             for name in self.datasets[dataset].tasks:
                 self._check_task(f"datasets.{dataset}.tasks", dataset, name)
             if "edge" in self.datasets[dataset].tasks and not self.datasets[dataset].edges:
@@ -104,6 +107,17 @@ class Params(Strict):
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds: {self.seeds} names a seed twice")
         return self
+
+    def _check_layout(self, dataset: str) -> None:
+        """Pictures are sized where they can be rendered, and nothing renders a data set in folders."""
+        in_folders = self.datasets[dataset].layout == FOLDERS
+        if in_folders and self.study.source[dataset] == SCENES:
+            raise ValueError(f"study.source.{dataset}: found scenes, expected archive for a data set in folders")
+        if in_folders and dataset in self.pretraining:
+            raise ValueError(f"pretraining.{dataset}: a data set in folders has no rendered pictures to learn from")
+        for scale, sets in self.scales.items():
+            if not in_folders and sets[dataset].scenes is None:
+                raise ValueError(f"scales.{scale}.{dataset}: lacks 'scenes', the pictures to render")
 
     def _check_processes(self, dataset: str) -> None:
         """Each process gets one image of every batch at least."""
@@ -148,7 +162,8 @@ class Params(Strict):
     def _check_pictures(self, where: str, dataset: str, seed: int) -> None:
         """What is rendered from `seed` is none of the pictures that the experiments see."""
         for scale, sets in self.scales.items():
-            if sets[dataset].scenes.seed == seed:
+            scenes = sets[dataset].scenes
+            if scenes is not None and scenes.seed == seed:
                 raise ValueError(
                     f"{where}: {seed} is also that of scales.{scale}.{dataset}.scenes, whose pictures must not be"
                     " learnt from; choose another"

@@ -21,6 +21,7 @@ Url = Annotated[str, Field(pattern=r"^(https?|file)://\S+$")]
 Backbone = Annotated[str, Field(pattern=r"^[a-z0-9_]+/[\w.-]+$")]
 Source = Literal["scenes", "archive"]
 SCENES = "scenes"
+FOLDERS = "folders"
 
 
 class Strict(BaseModel):
@@ -101,9 +102,9 @@ class Optimizer(Strict):
 
 
 class Scale(Strict):
-    """How much of one dataset is trained: see `scales` in params.yaml."""
+    """How much of one dataset is trained: see `scales` in params.yaml. A data set in folders has no scenes."""
 
-    scenes: SceneSet
+    scenes: SceneSet | None = None
     input: InputSize
     epochs: Positive
     epochs_of: dict[str, Positive]
@@ -116,7 +117,7 @@ class Scale(Strict):
     @model_validator(mode="after")
     def enough_images(self) -> Scale:
         """The last incomplete batch is dropped, so that one batch at least must be complete."""
-        if self.batch_size > self.scenes.train:
+        if self.scenes is not None and self.batch_size > self.scenes.train:
             raise ValueError(f"batch_size: found {self.batch_size}, expected at most scenes.train, {self.scenes.train}")
         return self
 
@@ -139,11 +140,11 @@ class Limits(Strict):
 class Archive(Strict):
     """Where an archive comes from: the first of path, url and google_drive that is set, and then the mirrors."""
 
-    path: Annotated[str, Field(min_length=1)] | None
-    url: Url | None
-    google_drive: Annotated[str, Field(pattern=r"^[\w-]+$")] | None
+    path: Annotated[str, Field(min_length=1)] | None = None
+    url: Url | None = None
+    google_drive: Annotated[str, Field(pattern=r"^[\w-]+$")] | None = None
     mirrors: list[Url] = []
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     limits: Limits = Limits()
 
 
@@ -163,9 +164,24 @@ class EdgeBenchmark(Strict):
 
 
 class Dataset(Strict):
+    """layout: null for a data set whose layout is a module of mtinet/data; folders: images and labels of one's own, see
+    mtinet/data/folders.py. names: what its classes are called in figures.
+    """
+
+    layout: Literal["folders"] | None = None
     archive: Archive
     tasks: dict[Name, DatasetTask]
+    names: dict[Name, list[str]] = {}
     edges: EdgeBenchmark | None = None
+
+    @model_validator(mode="after")
+    def names_fit(self) -> Dataset:
+        """A name for every class of the tasks that have names, and only where no module has them."""
+        for task, names in self.names.items():
+            wanted = self.tasks[task].classes if task in self.tasks and self.layout == FOLDERS else None
+            if len(names) != (wanted or 0):
+                raise ValueError(f"names.{task}: found {len(names)} names, expected those of {wanted or 'no'} classes")
+        return self
 
     def metric_settings(self) -> dict[str, dict[str, Any]]:
         """The sections that statistics modules take, as plain data."""

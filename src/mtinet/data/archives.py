@@ -88,9 +88,12 @@ def checked(root: Path, dataset: str) -> None:
 
     To read all of it takes minutes: a folder of unchanged files is not read twice.
     """
-    found = (path for folder in layout(dataset).RAW_FOLDERS for path in sorted((root / folder).rglob("*")))
+    data = layout(dataset)
+    found = (path for folder in data.RAW_FOLDERS for path in sorted((root / folder).rglob("*")))
     state = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in found if path.is_file()]
-    note = paths.unfinished("archive", f"{files.digest_of([dataset, str(root.resolve()), state])}.json")
+    note = paths.unfinished(
+        "archive", f"{files.digest_of([dataset, dict(data.ARCHIVE.classes), str(root.resolve()), state])}.json"
+    )
     if not note.exists():
         cards.check_archive(root, dataset)
         files.write_json(note, {"folder": str(root)})

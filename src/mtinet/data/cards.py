@@ -1,7 +1,7 @@
 """Data cards: what a data set on disk is, so that later stages notice when it is something else.
 
 A card is plain data: {source, dataset, sizes [[H, W], ...], counts {train, val}, classes {task: number},
-folders, labels {task: "source" | "derived" | "taught"}, digest}. `digest` is a SHA-256 over the sorted
+folders, labels {task: "source" | "derived" | "taught" | "absent"}, digest}. `digest` is a SHA-256 over the sorted
 relative names and the contents of every file of the layout.
 
 Each published archive has a fixed card in its layout's module, since nobody publishes checksums and archives of
@@ -37,7 +37,7 @@ def make_card(root: Path, dataset: str, source: str) -> Card:
     every = [name for names in ids.values() for name in names]
     needed = data.ARCHIVE.shipped if source == "archive" else data.ARCHIVE.required
     present = [task for task in data.FOLDERS if task in needed or has_files(root / data.FOLDERS[task])]
-    report(list(absences(root, every, present, data)), f"{root}: not a complete data set")
+    report(list(absences(root, every, present, data)), f"{root}: not a complete data set", data.ARCHIVE.way_on)
     return {
         "source": source,
         "dataset": dataset,
@@ -51,10 +51,10 @@ def make_card(root: Path, dataset: str, source: str) -> Card:
 
 
 def origin(task: str, present: Iterable[str], archive: ArchiveCard) -> str:
-    """Where a task's labels come from: the source, or the stage distill, derived or by a teacher."""
+    """Where a task's labels come from: the source, or the stage distill, derived or by a teacher; absent: nowhere."""
     if task in present:
         return "source"
-    return "taught" if task in archive.taught else "derived"
+    return "taught" if task in archive.taught else "derived" if task in archive.derivable else "absent"
 
 
 def check_card(root: Path, card: Card) -> None:
@@ -100,7 +100,7 @@ def check_archive(root: Path, dataset: str, workers: int | None = None) -> None:
         )
         # Some labels need a second file: where all of those are missing, that is said once.
         odd = dict.fromkeys(problem for some in found for problem in some if not problem.startswith(lost))
-    report([*below(root, problems), *by_folder(below(root, odd))], f"{root} is not {data.ARCHIVE.name} as published")
+    refuse([*below(root, problems), *by_folder(below(root, odd))], root, data)
 
 
 def by_folder(problems: Iterable[str]) -> list[str]:
@@ -119,13 +119,14 @@ def check_listing(root: Path, dataset: str, samples: int, found_in: str | None =
     data = layout(dataset)
     problems, ids, _ = presence(root, data)
     chosen: dict[str, None] = {}
-    for path_of in (data.image_path, lambda root, name: data.label_path(root, "seg", name)):
+    first = next(iter(data.FOLDERS))  # of PASCAL and NYUD-v2 segmentation, which tells their versions apart
+    for path_of in (data.image_path, lambda root, name: data.label_path(root, first, name)):
         full = [name for name in ids if filled(path_of(root, name))]
         chosen |= dict.fromkeys(full[:: max(1, len(full) // samples)][:samples])
     sizes = [readable_size(root, name, data) for name in chosen]
     with ThreadPoolExecutor(1) as pool:
         problems += data.version_problems(root, list(chosen), sizes, pool)
-    report(below(root, problems), f"{found_in or root} is not {data.ARCHIVE.name} as published")
+    refuse(below(root, problems), found_in or root, data)
 
 
 def filled(path: Path) -> bool:
@@ -158,7 +159,7 @@ def check_folders(root: Path, dataset: str, found_in: str | None = None) -> None
     `found_in` names the tree in the message where `root` is a temporary place.
     """
     data = layout(dataset)
-    report(folder_problems(root, data), f"{found_in or root} is not {data.ARCHIVE.name} as published")
+    refuse(folder_problems(root, data), found_in or root, data)
 
 
 def folder_problems(root: Path, data: Layout) -> list[str]:
@@ -178,12 +179,13 @@ def split_problems(root: Path, data: Layout) -> tuple[list[str], list[str]]:
     """Wrong counts and ids in both splits; and the distinct ids of all splits."""
     ids: dict[str, list[str]] = {}
     problems = []
-    for split, expected in data.ARCHIVE.counts.items():
+    for split in SPLITS:
         try:
             ids[split] = data.split_ids(root, split)
         except UserError as error:
             problems.append(str(error))
             continue
+        expected = data.ARCHIVE.counts.get(split, len(ids[split]))
         if len(ids[split]) != expected:
             problems.append(f"{lists(data)}/{split}.txt lists {len(ids[split])} images, expected {expected}")
     every = Counter(name for names in ids.values() for name in names)
@@ -195,7 +197,7 @@ def split_problems(root: Path, data: Layout) -> tuple[list[str], list[str]]:
 
 def absences(root: Path, ids: Iterable[str], tasks: Iterable[str], data: Layout) -> Iterator[str]:
     """One problem for each image or label file that a split asks for and that is not there."""
-    wanted = list(tasks)
+    wanted = [] if data.ARCHIVE.partial else list(tasks)
     for name in ids:
         for path in [data.image_path(root, name), *(data.label_path(root, task, name) for task in wanted)]:
             if not path.is_file():
@@ -228,9 +230,12 @@ def file_problems(root: Path, image_id: str, tasks: Iterable[str], size: Size | 
             yield str(error)
 
 
-def report(
-    problems: list[str], headline: str, way_on: str = "get it again or name another archive in params.yaml"
-) -> None:
+def refuse(problems: list[str], place: Path | str, data: Layout) -> None:
+    """Raise the UserError of what is not the archive, or the data set of one's own, that it should be."""
+    report(problems, f"{place} is not {data.ARCHIVE.expected}", data.ARCHIVE.way_on)
+
+
+def report(problems: list[str], headline: str, way_on: str) -> None:
     """Raise one UserError with the first problems and the number of others, if there are any."""
     if not problems:
         return

@@ -26,10 +26,12 @@ def faults(
     """One line for everything that is wrong with the data set in `root`; every file of both splits is read.
 
     distilled: a folder of the same layout with the labels that the source lacks. published: it has to be the
-    published archive, with its folders, numbers of images, sizes and coding. Tasks without any label file are
-    passed over unless the layout requires them. Faults come in the order of the splits, whatever `workers` is.
+    published archive, with its folders, numbers of images, sizes and coding; a data set in folders, which nobody
+    publishes, always has to be complete. Tasks without any label file are passed over unless the layout requires
+    them. Faults come in the order of the splits, whatever `workers` is.
     """
     data = layout(dataset)
+    published = published or data.ARCHIVE.partial
     try:
         ids, found = splits(root, data, published)
     except UserError as error:

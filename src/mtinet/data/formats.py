@@ -68,6 +68,20 @@ def read_picture(path: Path, mode: str) -> NDArray[np.uint8]:
     return pixels
 
 
+def read_grey_16(path: Path) -> NDArray[np.uint16]:
+    """Pixels [H, W] of a grey PNG with 16 bits."""
+    picture_size(path)
+    try:
+        depth = png_depth(path)
+        with Image.open(path) as picture:
+            pixels = np.array(picture)
+            found = f"mode {picture.mode} with {depth} bits"
+    except Exception as error:
+        raise UserError(f"{path}: broken picture ({said(error)}); put the right file there") from None
+    expect(depth == 2 * BITS and pixels.ndim == 2, path, found, "a grey PNG of 16 bits")
+    return pixels.astype(np.uint16)
+
+
 def png_depth(path: Path) -> int:
     """Bits per sample that a PNG's header declares; those of other pictures are 8."""
     with path.open("rb") as stream:

@@ -129,13 +129,18 @@ DERIVED: dict[str, tuple[str, Callable[[NDArray[Any]], NDArray[Any]]]] = {
 
 
 def derive_missing(root: Path, card: Mapping[str, Any], folder: Path, workers: int | None = None) -> None:
-    """Write into `folder`, in the archive's layout, every label that `card` calls derived, for all images."""
+    """Write into `folder`, in the archive's layout, every label that `card` calls derived, for all images.
+
+    Nothing is derived of a task that has no labels itself.
+    """
     data = layout(card["dataset"])
     for task in tasks_of(card, "derived"):
         if task not in DERIVED:
             raise UserError(
                 f"{root}: no labels for '{task}', and they cannot be derived; expected {', '.join(DERIVED)}"
             )
+        if DERIVED[task][0] not in tasks_of(card, "source"):
+            continue
         with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
             list(pool.map(lambda name, task=task: derive(root, task, name, folder, data), all_ids(root, data)))
 
@@ -162,7 +167,7 @@ def write_taught(root: Path, card: Mapping[str, Any], folder: Path, predict: Pre
 
 
 def tasks_of(card: Mapping[str, Any], origin: str) -> list[str]:
-    """The tasks whose labels have the `origin` "source", "derived" or "taught"."""
+    """The tasks whose labels have the `origin` "source", "derived", "taught" or "absent"."""
     return [task for task, found in card["labels"].items() if found == origin]
 
 

@@ -1,7 +1,8 @@
 """What every dataset's on-disk layout offers, and the layouts by name: one module of this package each.
 
 The layout of dataset `x` is the module mtinet.data.x. It is imported by its name, so that stages of one dataset
-do not depend on another's; how its scenes are rendered is in mtinet.data.x_scenes, its classes in x_classes.
+do not depend on another's; how its scenes are rendered is in mtinet.data.x_scenes, its classes in x_classes. Data sets
+without such modules are in folders, one per task: mtinet.data.folders.
 """
 
 from __future__ import annotations
@@ -16,8 +17,6 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mtinet.errors import UserError
-
 SPLITS = ("train", "val")
 EXACT_FOLDER = "exact"  # beside the layout, while the stage dataset makes both
 Size = tuple[int, int]
@@ -29,7 +28,8 @@ class ArchiveCard:
 
     `size`: of every image, None where they vary. `classes`: labels per task. Labels of `required` tasks must be
     there; the stage distill derives those of `derivable` tasks where they are not. Labels of `taught` tasks are
-    predictions: the archive must have them, and where scenes are rendered they come from teachers.
+    predictions: the archive must have them, and where scenes are rendered they come from teachers. `partial`: an
+    image may lack the file of any label, and then has none.
     `other_versions`: folders at the root that give another version of the data away.
     """
 
@@ -41,11 +41,22 @@ class ArchiveCard:
     derivable: tuple[str, ...] = ()
     taught: tuple[str, ...] = ()
     other_versions: Mapping[frozenset[str], str] = field(default_factory=dict)
+    partial: bool = False
 
     @property
     def shipped(self) -> tuple[str, ...]:
         """Tasks whose labels the archive must have."""
         return (*self.required, *self.taught)
+
+    @property
+    def expected(self) -> str:
+        """What a folder should be."""
+        return self.name if self.partial else f"{self.name} as published"
+
+    @property
+    def way_on(self) -> str:
+        """What to do about one that is not."""
+        return "put right what is listed" if self.partial else "get it again or name another archive in params.yaml"
 
 
 class Layout(Protocol):
@@ -90,13 +101,13 @@ class Layout(Protocol):
 
 def layout(dataset: str) -> Layout:
     """The layout of `dataset`; UserError when there is none."""
-    if dataset not in datasets():
-        raise UserError(f"no data layout for dataset '{dataset}', expected one of {', '.join(datasets())}")
-    return cast(Layout, importlib.import_module(f"mtinet.data.{dataset}"))
+    if dataset in datasets():
+        return cast(Layout, importlib.import_module(f"mtinet.data.{dataset}"))
+    return cast(Layout, importlib.import_module("mtinet.data.folders").declared(dataset))
 
 
 def datasets() -> list[str]:
-    """The datasets that have a layout: those with a module of classes beside it."""
+    """The datasets that have a layout of their own: those with a module of classes beside it."""
     return sorted(path.stem.removesuffix("_classes") for path in Path(__file__).parent.glob("*_classes.py"))
 
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from mtinet import files
 from mtinet.data import formats
 from mtinet.data.formats import expect, picture_size, read_array, read_picture
+from mtinet.data.geometry import checked_metres, checked_vectors
 from mtinet.data.layouts import ArchiveCard, Size, source_of
 from mtinet.errors import UserError
 
@@ -72,7 +73,6 @@ KNOWN_SIZES = {
 }
 
 DEEPEST = 100.0  # metres; no indoor sensor sees that far, so larger values are millimetres or raw units
-UNIT_TOLERANCE = 0.05  # normals stored with 8 bits are off by up to 0.007
 
 
 def image_path(root: Path, image_id: str) -> Path:
@@ -139,23 +139,7 @@ def checked_seg(stored: NDArray[np.uint8], path: Path) -> NDArray[np.uint8]:
 
 def checked_depth(stored: NDArray[Any], path: Path) -> NDArray[np.float32]:
     """Floating point metres, finite and not negative."""
-    expect(stored.dtype.kind == "f", path, f"dtype {stored.dtype}", "floating point metres")
-    expect(bool(np.isfinite(stored).all()), path, "NaN or infinity", "0 where there is no measurement")
-    low, high = float(stored.min()), float(stored.max())
-    fine = low >= 0 and high <= DEEPEST
-    expect(fine, path, f"depth {low:g} to {high:g}", f"metres in 0..{DEEPEST:g}, 0 = invalid")
-    return stored.astype(np.float32, copy=False)
-
-
-def checked_normals(stored: NDArray[Any], path: Path) -> NDArray[np.float32]:
-    """Floating point vectors of unit length or zero."""
-    expect(stored.dtype.kind == "f", path, f"dtype {stored.dtype}", "floating point unit vectors")
-    length = np.sqrt(np.einsum("ijk,ijk->ij", stored, stored))
-    fine = (np.abs(length - 1) <= UNIT_TOLERANCE) | (length == 0)  # false for NaN
-    if not fine.all():
-        odd = f"{np.count_nonzero(~fine)} vectors of other length, e.g. {float(length[~fine][0]):g}"
-        expect(False, path, odd, "unit length, or zero where there is none")
-    return stored.astype(np.float32, copy=False)
+    return checked_metres(stored, path, DEEPEST)
 
 
 def checked_edge(stored: NDArray[Any], path: Path) -> NDArray[np.uint8]:
@@ -170,7 +154,7 @@ def checked_edge(stored: NDArray[Any], path: Path) -> NDArray[np.uint8]:
 CHECKED: dict[str, Callable[[NDArray[Any], Path], NDArray[Any]]] = {
     "seg": checked_seg,
     "depth": checked_depth,
-    "normals": checked_normals,
+    "normals": checked_vectors,
     "edge": checked_edge,
 }
 

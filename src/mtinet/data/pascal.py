@@ -28,6 +28,7 @@ from mtinet import files
 from mtinet.boundaries import boundaries_from_labels
 from mtinet.data import formats
 from mtinet.data.formats import expect
+from mtinet.data.geometry import vectors_of
 from mtinet.data.layouts import ArchiveCard, Size, source_of
 from mtinet.errors import UserError
 
@@ -86,9 +87,6 @@ SHARED_CLASSES = {
     "table": 397, "toilet": 408, "towel": 412, "tvmonitor": 427, "wall": 440, "window": 454, "window blinds": 455,
 }  # fmt: skip
 SHARED = np.isin(np.arange(CONTEXT_CLASSES + 1), list(SHARED_CLASSES.values()))
-
-# Shorter vectors have no direction to speak of after 8 bits: grey pixels, which mean none, are 0.007 long.
-SHORTEST = 0.1
 
 
 def image_path(root: Path, image_id: str) -> Path:
@@ -192,12 +190,7 @@ def read_normals(path: Path, shape: Size) -> NDArray[np.float32]:
     """Unit vectors, or zero where the stored one has no direction; float32 [H, W, 3]."""
     stored = formats.read_picture(path, "RGB")
     expect_shape(stored, (*shape, 3), path)
-    vectors = stored.astype(np.float32) * np.float32(2 / 255) - 1
-    length = np.sqrt(np.einsum("ijk,ijk->ij", vectors, vectors))
-    valid = length > SHORTEST
-    vectors /= np.where(valid, length, 1)[..., None]
-    vectors[~valid] = 0
-    return vectors
+    return vectors_of(stored)
 
 
 def read_parts(path: Path, shape: Size) -> NDArray[np.uint8]:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from mtinet.errors import UserError
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 BEHIND = (255, 255, 255)  # what is seen through transparent pixels, as viewers show it
+SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations of photos that are stored lying
 SIXTEEN_BITS = ("I", "I;16", "I;16B", "I;16L")
 OF_SIXTEEN_BITS = ("PNG", "PPM")  # formats whose pictures of mode I have 16 bits
 LARGEST = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # pixels; Pillow opens nothing beyond them
@@ -68,8 +69,23 @@ def read_photo(path: Path) -> NDArray[np.uint8]:
             f"{path}: found more than {LARGEST / 1e6:.0f} megapixels, expected fewer; make the picture smaller"
         ) from None
     except Exception as error:  # Pillow raises whatever a broken file makes its parsers stumble over
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(f"{path}: cannot be read as a picture ({reason}); expected a whole image file") from None
+        raise unreadable(path, error) from None
+
+
+def photo_size(path: Path) -> tuple[int, int]:
+    """Height and width of a photo as it is looked at, from its header; raises as read_photo does."""
+    try:
+        with Image.open(path) as opened:
+            turned = opened.getexif().get(ExifTags.Base.Orientation, 1) in SIDEWAYS
+            return (opened.width, opened.height) if turned else (opened.height, opened.width)
+    except Exception as error:
+        raise unreadable(path, error) from None
+
+
+def unreadable(path: Path, error: Exception) -> UserError:
+    """The error of a file that Pillow does not read."""
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return UserError(f"{path}: cannot be read as a picture ({reason}); expected a whole image file")
 
 
 def check_values(path: Path, picture: Image.Image) -> None:

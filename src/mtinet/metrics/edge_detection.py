@@ -15,6 +15,7 @@ SETTINGS = "edges"  # the section of a dataset's entry in params.yaml that holds
 # under that name.
 CHEAP = edge_loss
 KEYS = ("odsF", "oisF", "AP", "odsT")
+IGNORED = 255
 
 
 def per_image(
@@ -24,10 +25,11 @@ def per_image(
 
     prediction: probability of an edge, floats [H, W]; cut to the 8 bits that the benchmark reads. target:
     [H, W], 1 on boundaries (NYUD-v2: the archive's edges; PASCAL: those of the label map by the rule of seism,
-    not the training target), thinned here; any other value is no boundary. The counts do not depend on
-    `flavour`, so that one file serves both. Raises UserError for NaN and a protocol that does not exist.
+    not the training target), thinned here; 255 where there is no label, and no prediction counts. The counts do not
+    depend on `flavour`, so that one file serves both. Raises UserError for NaN and a protocol that does not exist.
     """
     bits = to_uint8(np.clip(prediction, 0, 1))  # bilinear weights may sum to a hair above 1
+    bits[target == IGNORED] = 0  # below all thresholds
     counts = edges.protocol(protocol).count(bits, edges.thin(target == 1), max_dist)
     return np.stack(counts).astype(np.float64)
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+GUIDE = "seg"  # the task whose borders say where the patches of Figure 2a are
 RULE = "Held-out images at evenly spaced places of the split, chosen without looking at any prediction."
 
 
@@ -53,14 +54,21 @@ def drawable(panels: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> l
     return [name for name, panel in panels.items() if experiments_of(panel["rows"]) & declared]
 
 
-def figures_of(methods: Iterable[str], panels: Collection[str], tables: bool) -> tuple[str, ...]:
+def figures_of(
+    methods: Iterable[str], panels: Collection[str], tables: bool, related: Collection[str]
+) -> tuple[str, ...]:
     """The names of a dataset's figures, in the page's order.
 
     methods: those of its experiments. panels: its drawable panels. tables: whether its runs are compared anywhere.
+    related: the tasks whose affinity is measured.
     """
     absent = {name for name in ("panel", "methods") if name not in panels}
     if "mti_net" not in methods:
         absent |= {"architecture", "propagation"}
     if not tables:
         absent |= {"deltas", "costs"}
+    if not related:
+        absent.add("affinity")
+    if GUIDE not in related:
+        absent.add("patches")
     return tuple(name for name in CAPTIONS if name not in absent)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mtinet.data.layouts import datasets
+
 
 @dataclass(frozen=True)
 class Classes:
@@ -34,6 +36,12 @@ class Classes:
 
 
 def classes_of(dataset: str) -> dict[str, Classes]:
-    """The classes of every task of `dataset` that has such, from CLASSES and PALETTES of <dataset>_classes.py."""
+    """The classes of every task of `dataset` that has such, from CLASSES and PALETTES of <dataset>_classes.py.
+
+    Those of a data set in folders are as params.yaml has them; UserError where it has not.
+    """
+    if dataset not in datasets():
+        found = importlib.import_module("mtinet.data.folders").classes(dataset)
+        return {task: Classes(names, colours) for task, (names, colours) in found.items()}
     module = importlib.import_module(f"mtinet.data.{dataset}_classes")
     return {task: Classes(tuple(names), tuple(module.PALETTES[task])) for task, names in module.CLASSES.items()}

@@ -38,7 +38,7 @@ class Conditions:
         scale, source = params.scale(dataset), params.study.source[dataset]
         runs = list(manifests)
         backbones = {params.experiment(dataset, name)[1].backbone for name in names}
-        images = f"{scale.scenes.train} training images, " if source == "scenes" else ""
+        images = f"{scale.scenes.train} training images, " if scale.scenes and source == "scenes" else ""
         size = f"input {scale.input.height}x{scale.input.width}"
         return cls(
             source=source,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mtinet.errors import UserError
 from mtinet.reporting import canvas
+from mtinet.reporting.captions import GUIDE
 from mtinet.reporting.classes import Classes
 from mtinet.reporting.drawing import draw, range_of, valid_pixels
 from mtinet.tasks import registry
@@ -21,7 +22,6 @@ from mtinet.tasks import registry
 Point = tuple[int, int]
 
 SHARES = {"large patch": 1 / 2, "local patch": 1 / 8}  # of the image's shorter side
-GUIDE = "seg"  # whose borders say where to look
 
 
 def patches(
@@ -30,13 +30,14 @@ def patches(
     """Draw image and labels of `tasks` into `path` (.png or .svg): whole, and in patches of two sizes.
 
     `examples`: per experiment, as `panel` takes them; labels may come from different ones, which all show the same
-    images. The image is the one with most classes, the point the border pixel nearest to its middle: no prediction
-    has a say. Raises UserError when no evaluated run has labels of segmentation.
+    images. The image is the one with most classes of those with labels of most tasks, the point the border pixel
+    nearest to its middle: no prediction has a say. Raises UserError when no evaluated run has labels of segmentation.
     """
     found = labels(examples, tasks)
     if GUIDE not in found:
         raise UserError(f"no labels of '{GUIDE}' to draw: no run on them has been evaluated; run the stage evaluate")
-    index = richest(found[GUIDE])
+    whole = most_labelled(found)
+    index = whole[richest([found[GUIDE][index] for index in whole])]
     image = np.asarray(next(iter(examples.values()))["images"][index])
     centre = border_point(np.asarray(found[GUIDE][index]))
     columns = {"Image": image}
@@ -62,6 +63,13 @@ def labels(examples: Mapping[str, Mapping[str, Any]], tasks: Sequence[str]) -> d
     return {
         task: run[f"label_{task}"] for task in tasks for run in reversed([*examples.values()]) if f"label_{task}" in run
     }
+
+
+def most_labelled(maps: Mapping[str, Sequence[NDArray]]) -> list[int]:
+    """The places of the images that most tasks label at all."""
+    there = [[valid_pixels(np.asarray(label), registry()[task].invalid).any() for label in maps[task]] for task in maps]
+    counts = np.sum(there, axis=0)
+    return [int(index) for index in np.flatnonzero(counts == counts.max())]
 
 
 def richest(maps: Sequence[NDArray]) -> int:

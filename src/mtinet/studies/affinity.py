@@ -93,7 +93,7 @@ def similarity(entry: Task, label: NDArray, offset: Offset, rules: Rules) -> Fla
         cosine = np.einsum("ijk,ijk->ij", one, other)
         return np.asarray(cosine > np.float32(np.cos(np.deg2rad(rules.normals_threshold))))
     if entry.statistics == "edge_detection" and rules.edge_rule == "between":
-        return ~crossed(label != 0, offset)
+        return ~crossed(label == 1, offset)
     return np.asarray(one == other)
 
 
