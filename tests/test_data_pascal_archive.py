@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import tarfile
 from pathlib import Path
 
 import cv2
@@ -34,11 +35,25 @@ def problems(root: Path) -> str:
     return str(caught.value)
 
 
-def test_faults_of_every_kind_are_reported_at_once_and_before_anything_is_touched(small_archive, monkeypatch, tmp_path):
+def given_as(form: str, root: Path, folder: Path) -> Archive:
+    """The tree as it lies, or packed as it is published, its folders in an order of their own."""
+    if form == "tgz":
+        with tarfile.open(folder / "PASCAL_MT.tgz", "w:gz") as archive:
+            for number, name in enumerate(pascal.RAW_FOLDERS):
+                paths = [path for path in (root / name).rglob("*") if path.is_file()]
+                for path in sorted(paths, reverse=number % 2 == 0):
+                    archive.add(path, f"PASCAL_MT/{path.relative_to(root)}")
+    place = root if form == "folder" else folder / "PASCAL_MT.tgz"
+    return Archive(path=str(place), url=None, google_drive=None, sha256=None)
+
+
+@pytest.mark.parametrize("form", ["folder", "tgz"])
+def test_faults_of_every_kind_are_reported_at_once_and_before_anything_is_touched(
+    small_archive, monkeypatch, tmp_path, form
+):
     """A folder that is missing, .mat files without their keys, pictures of 16 bits: by `check`, in one error."""
     monkeypatch.chdir(tmp_path)
-    given = Archive(path=str(small_archive), url=None, google_drive=None, sha256=None)
-    archives.reachable(given, "pascal")
+    archives.reachable(given_as(form, small_archive, tmp_path), "pascal")
     shutil.rmtree(small_archive / "sal_distill")
     ids = [*pascal.split_ids(small_archive, "train"), *pascal.split_ids(small_archive, "val")]
     savemat(pascal.label_path(small_archive, "parts", ids[0]), {"other": 1})
@@ -49,7 +64,7 @@ def test_faults_of_every_kind_are_reported_at_once_and_before_anything_is_touche
         shape = (height, width) if task == "seg" else (height, width, 3)
         cv2.imwrite(str(path), np.full(shape, 300, np.uint16))
     with pytest.raises(UserError) as caught:
-        archives.reachable(given, "pascal")
+        archives.reachable(given_as(form, small_archive, tmp_path), "pascal")
     lines = str(caught.value).splitlines()
     assert "(5 problems)" in lines[0]
     for words in (
@@ -60,6 +75,17 @@ def test_faults_of_every_kind_are_reported_at_once_and_before_anything_is_touche
         f"normals_distill/{ids[2]}.png: found mode RGB with 16 bits, expected an 8-bit picture",
     ):
         assert sum(words in line for line in lines) == 1, (words, lines)
+
+
+def test_labels_of_the_sampled_images_of_a_packed_archive_are_read(small_archive, monkeypatch, tmp_path):
+    """Whatever the order of the files in each folder: an image is chosen with all of its labels."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(archives, "SAMPLES", 2)
+    for split in ("train", "val"):
+        for name in pascal.split_ids(small_archive, split):
+            savemat(pascal.label_path(small_archive, "parts", name), {"other": 1})
+    with pytest.raises(UserError, match=r"human_parts/\w+.mat: found the keys other, expected the key anno"):
+        archives.reachable(given_as("tgz", small_archive, tmp_path), "pascal")
 
 
 def test_an_unchanged_folder_is_read_once(small_archive, monkeypatch, tmp_path):

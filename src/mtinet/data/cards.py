@@ -10,21 +10,24 @@ other versions circulate that load without complaint and give wrong numbers.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mtinet import files
+from mtinet.data import formats
 from mtinet.data.layouts import SPLITS, ArchiveCard, Layout, Size, layout
 from mtinet.errors import UserError
 
 Card = dict[str, Any]
-SHOWN = 10  # problems listed before the rest is only counted
-FEW = 2  # of each folder's before those of others
+SHOWN = 20  # problems listed before the rest is only counted
+MISSING = "no "
 
 
 # The card of what lies on disk ------------------------------------------------------------------------------
@@ -37,7 +40,8 @@ def make_card(root: Path, dataset: str, source: str) -> Card:
     every = [name for names in ids.values() for name in names]
     needed = data.ARCHIVE.shipped if source == "archive" else data.ARCHIVE.required
     present = [task for task in data.FOLDERS if task in needed or has_files(root / data.FOLDERS[task])]
-    report(list(absences(root, every, present, data)), f"{root}: not a complete data set", data.ARCHIVE.way_on)
+    missed = list(absences(root, every, present, data))
+    report([], f"{root}: not a complete data set", data.ARCHIVE.way_on, files_of=missed)
     return {
         "source": source,
         "dataset": dataset,
@@ -75,7 +79,7 @@ def digest(root: Path, dataset: str = "nyud") -> str:
 
 def has_files(folder: Path) -> bool:
     """Whether the folder is there and holds something."""
-    return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
+    return folder.is_dir() and any(path.is_file() and not path.name.startswith(".") for path in folder.rglob("*"))
 
 
 # The real archive -------------------------------------------------------------------------------------------
@@ -85,39 +89,51 @@ def check_archive(root: Path, dataset: str, workers: int | None = None) -> None:
     """Raise UserError unless the unpacked tree in `root` is the published archive of `dataset`.
 
     Checked are folders, counts, the presence and size of every file and every pixel of every label, and
-    versions in circulation are named. All problems go into one error: ten are listed, those that concern most files
-    first, the rest is counted.
+    versions in circulation are named. All problems go into one error; of those of one kind in one folder one is
+    listed, with the number of the others.
     """
     data = layout(dataset)
-    problems, ids, tasks = presence(root, data)
-    lost = tuple(f"{root / folder}/" for folder in data.RAW_FOLDERS if not has_files(root / folder))
+    problems, missed, ids, tasks = presence(root, data)
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         there = [name for name in ids if data.image_path(root, name).is_file()]
         sizes = list(pool.map(lambda name: readable_size(root, name, data), there))
         problems += data.version_problems(root, there, sizes, pool)
-        found = pool.map(
-            lambda name, size: list(file_problems(root, name, tasks, data.ARCHIVE.size or size, data)), there, sizes
-        )
-        # Some labels need a second file: where all of those are missing, that is said once.
-        odd = dict.fromkeys(problem for some in found for problem in some if not problem.startswith(lost))
-    refuse([*below(root, problems), *by_folder(below(root, odd))], root, data)
+        odd = contents(root, there, sizes, tasks, data, pool)
+    refuse(below(root, problems), root, data, files_of=below(root, [*missed, *odd]))
+
+
+def contents(
+    root: Path, names: Sequence[str], sizes: Sequence[Size | None], tasks: Sequence[str], data: Layout, pool: Executor
+) -> list[str]:
+    """What is wrong inside the files of some images."""
+    # Some labels need a second file: where all of those are missing, that is said once.
+    lost = tuple(f"{root / folder}/" for folder in data.RAW_FOLDERS if not has_files(root / folder))
+    found = pool.map(
+        lambda name, size: list(file_problems(root, name, tasks, data.ARCHIVE.size or size, data)), names, sizes
+    )
+    return list(dict.fromkeys(problem for some in found for problem in some if not problem.startswith(lost)))
 
 
 def by_folder(problems: Iterable[str]) -> list[str]:
-    """Problems of files, a few of each folder before all others: one folder's must not hide another's."""
-    folders: dict[str, list[str]] = {}
+    """Problems of files, one line for those of a kind in a folder: they must not hide those of another."""
+    groups: dict[tuple[str, str], list[str]] = {}
     for problem in problems:
-        folders.setdefault(problem.partition("/")[0], []).append(problem)
-    groups = folders.values()
-    return [line for part in (slice(FEW), slice(FEW, None)) for group in groups for line in group[part]]
+        place, _, text = problem.removeprefix(MISSING).partition(": ")
+        kind = MISSING if problem.startswith(MISSING) else re.sub(r"\d+", "", text)  # numbers vary within a kind
+        groups.setdefault((place.partition("/")[0], kind), []).append(problem)
+    return [
+        lines[0] + (f" (and {len(lines) - 1} more such in {folder}/)" if len(lines) > 1 else "")
+        for (folder, _), lines in groups.items()
+    ]
 
 
 def check_listing(root: Path, dataset: str, samples: int, found_in: str | None = None) -> None:
     """Raise UserError unless `root` looks like the published archive by its folders, lists and file names, and by
-    `samples` images and label files, spread over the splits, of those that are not empty.
+    `samples` images and label files, spread over the splits, of those that are not empty; and unless all is right
+    inside the files of images of which none is empty.
     """
     data = layout(dataset)
-    problems, ids, _ = presence(root, data)
+    problems, missed, ids, tasks = presence(root, data)
     chosen: dict[str, None] = {}
     first = next(iter(data.FOLDERS))  # of PASCAL and NYUD-v2 segmentation, which tells their versions apart
     for path_of in (data.image_path, lambda root, name: data.label_path(root, first, name)):
@@ -126,7 +142,15 @@ def check_listing(root: Path, dataset: str, samples: int, found_in: str | None =
     sizes = [readable_size(root, name, data) for name in chosen]
     with ThreadPoolExecutor(1) as pool:
         problems += data.version_problems(root, list(chosen), sizes, pool)
-    refuse(below(root, problems), found_in or root, data)
+        whole = [name for name in ids if complete(root, name, tasks, data)]
+        odd = contents(root, whole, [readable_size(root, name, data) for name in whole], tasks, data, pool)
+    refuse(below(root, problems), found_in or root, data, files_of=below(root, [*missed, *odd]))
+
+
+def complete(root: Path, image_id: str, tasks: Iterable[str], data: Layout) -> bool:
+    """Whether none of an image's files is empty, of those that are there; the image is."""
+    there = [path for task in tasks if (path := data.label_path(root, task, image_id)).is_file()]
+    return all(map(filled, [data.image_path(root, image_id), *there]))
 
 
 def filled(path: Path) -> bool:
@@ -134,18 +158,17 @@ def filled(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
-def presence(root: Path, data: Layout) -> tuple[list[str], list[str], list[str]]:
-    """What is wrong with folders, lists and the presence of files; the ids of all splits; the tasks that have labels.
+def presence(root: Path, data: Layout) -> tuple[list[str], list[str], list[str], list[str]]:
+    """What is wrong with folders and lists; the files that are missed; the ids of all splits; the tasks with labels.
 
     Files of a folder that is missing as a whole are not missed one by one.
     """
     problems, ids = split_problems(root, data)
     wanted = [*data.ARCHIVE.shipped, *data.ARCHIVE.derivable]
     tasks = [task for task in wanted if has_files(root / data.FOLDERS[task])]
-    absent = [line.removeprefix("no ") for line in absences(root, ids, tasks, data)]
-    absent = [line for line in absent if has_files(root / line.partition("/")[0])]
-    missed = [f"no {line}" for line in by_folder(absent)]
-    return [*folder_problems(root, data), *problems, *missed], ids, tasks
+    absent = list(absences(root, ids, tasks, data))
+    missed = [line for line in absent if has_files(root / line.removeprefix(MISSING).partition("/")[0])]
+    return [*folder_problems(root, data), *problems], missed, ids, tasks
 
 
 def below(root: Path, problems: Iterable[str]) -> list[str]:
@@ -201,7 +224,7 @@ def absences(root: Path, ids: Iterable[str], tasks: Iterable[str], data: Layout)
     for name in ids:
         for path in [data.image_path(root, name), *(data.label_path(root, task, name) for task in wanted)]:
             if not path.is_file():
-                yield f"no {path.relative_to(root)}, though {lists(data)} lists '{name}'"
+                yield f"{MISSING}{path.relative_to(root)}, though {lists(data)} lists '{name}'"
 
 
 def lists(data: Layout) -> str:
@@ -217,11 +240,20 @@ def readable_size(root: Path, image_id: str, data: Layout) -> Size | None:
         return None
 
 
+def size_of_labels(paths: Iterable[Path]) -> Size | None:
+    """The height and width of the first label that is a readable picture: what an unreadable image's should be."""
+    for path in paths:
+        with contextlib.suppress(UserError):
+            return formats.picture_size(path)
+    return None
+
+
 def file_problems(root: Path, image_id: str, tasks: Iterable[str], size: Size | None, data: Layout) -> Iterator[str]:
-    """What is wrong with the contents of one image's files; labels need the image's size."""
+    """What is wrong with the contents of one image's files; labels have to be of the image's size."""
     readers: list[Callable[[], object]] = [partial(data.read_image, root, image_id)]
+    there = {task: path for task in tasks if (path := data.label_path(root, task, image_id)).is_file()}
+    size = size or size_of_labels(there.values())
     if size is not None:
-        there = [task for task in tasks if data.label_path(root, task, image_id).is_file()]
         readers += [partial(data.read_label, root, task, image_id, size) for task in there]
     for read in readers:
         try:
@@ -230,16 +262,20 @@ def file_problems(root: Path, image_id: str, tasks: Iterable[str], size: Size | 
             yield str(error)
 
 
-def refuse(problems: list[str], place: Path | str, data: Layout) -> None:
+def refuse(problems: list[str], place: Path | str, data: Layout, files_of: Sequence[str] = ()) -> None:
     """Raise the UserError of what is not the archive, or the data set of one's own, that it should be."""
-    report(problems, f"{place} is not {data.ARCHIVE.expected}", data.ARCHIVE.way_on)
+    report(problems, f"{place} is not {data.ARCHIVE.expected}", data.ARCHIVE.way_on, files_of)
 
 
-def report(problems: list[str], headline: str, way_on: str) -> None:
-    """Raise one UserError with the first problems and the number of others, if there are any."""
-    if not problems:
+def report(problems: list[str], headline: str, way_on: str, files_of: Sequence[str] = ()) -> None:
+    """Raise one UserError with the first problems and the number of others, if there are any; `files_of`: such of
+    single files, which may be thousands.
+    """
+    number = len(problems) + len(files_of)
+    if not number:
         return
-    more = [f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    listed = "".join(f"\n  - {line}" for line in [*problems[:SHOWN], *more])
+    lines = [*problems, *by_folder(files_of)]
+    more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+    count = "1 problem" if number == 1 else f"{number} problems"
+    listed = "".join(f"\n  - {line}" for line in [*lines[:SHOWN], *more])
     raise UserError(f"{headline} ({count}); {way_on}:{listed}")

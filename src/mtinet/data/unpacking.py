@@ -91,13 +91,14 @@ def unpack(path: Path, folder: Path, limits: Limits) -> None:
 
 
 def sketch(path: Path, folder: Path, limits: Limits, lists: frozenset[str], samples: int) -> None:
-    """Make in `folder` the archive's tree of empty files; content have the first `samples` files of each folder,
-    and those whose name ends with one of `lists`.
+    """Make in `folder` the archive's tree of empty files; content have the first `samples` files of each folder, those
+    of the same stem in later ones (an image's labels), and those whose name ends with one of `lists`.
 
     So one pass shows what the archive is, without the disk space of unpacking it.
     """
     kind_of(path)
     written: Counter[str] = Counter()
+    chosen: set[str] = set()
     links: list[Path] = []
     try:
         for entry in entries(path, limits):
@@ -108,7 +109,9 @@ def sketch(path: Path, folder: Path, limits: Limits, lists: frozenset[str], samp
                 links.append(place)
             else:
                 listed = any(entry.name == name or entry.name.endswith(f"/{name}") for name in lists)
-                wanted = (listed or written[above] < samples) and entry.size <= LARGEST_SAMPLE
+                stem = PurePosixPath(entry.name).stem
+                chosen |= {stem} if written[above] < samples else set()
+                wanted = (listed or stem in chosen) and entry.size <= LARGEST_SAMPLE
                 written[above] += 1
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(entry.read() if wanted and entry.read else b"")
