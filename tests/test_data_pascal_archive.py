@@ -137,3 +137,35 @@ def test_other_versions_are_named(small_archive):
 
 
 # Distilled labels and packing -------------------------------------------------------------------------------
+
+
+def test_segmentation_of_pascal_context_alone_is_a_missing_folder(small_archive):
+    own, derived = small_archive / "semseg" / "VOC12", small_archive / "semseg" / "pascal-context"
+    derived.mkdir(exist_ok=True)
+    for path in own.iterdir():
+        path.rename(derived / path.name)
+    message = problems(small_archive)
+    assert "(1 problem)" in message
+    assert "no folder semseg/VOC12 with files" in message
+
+
+def test_labels_of_an_unreadable_image_are_read(small_archive):
+    """Mending the image must not bring up the next fault."""
+    pascal.image_path(small_archive, "2008_000001").write_bytes(b"nothing")
+    savemat(pascal.label_path(small_archive, "parts", "2008_000001"), {"other": 1})
+    message = problems(small_archive)
+    assert "(2 problems)" in message
+    assert "JPEGImages/2008_000001.jpg" in message
+    assert "human_parts/2008_000001.mat: found the keys other" in message
+
+
+def test_faults_of_several_kinds_in_a_folder_have_a_line_each(small_archive):
+    names = [*pascal.split_ids(small_archive, "train"), *pascal.split_ids(small_archive, "val")]
+    for name in names[:3]:
+        pascal.label_path(small_archive, "parts", name).write_bytes(b"nothing")
+    savemat(pascal.label_path(small_archive, "parts", names[3]), {"other": 1})
+    pascal.label_path(small_archive, "parts", names[4]).unlink()
+    message = problems(small_archive)
+    assert "(5 problems)" in message
+    assert sum("human_parts/" in line for line in message.splitlines()[1:]) == 3
+    assert "(and 2 more such in human_parts/)" in message

@@ -70,7 +70,7 @@ class PackedSplit:
         NYUD: seg uint8 [H, W] (0..39, 255 unlabelled), depth float32 [H, W] (metres, 0 invalid), normals
         float32 [H, W, 3] (unit or 0), edge uint8 [H, W] ({0, 1}). PASCAL: seg uint8 [H, W] (0..20, 255 ignored),
         parts uint8 [H, W] (0..6, all 255 without a person), sal uint8 [H, W] ({0, 1}), normals and edge alike.
-        On rendered scenes' val split also normals_exact (everywhere but in the sky) and sal_exact.
+        On rendered scenes' val split also normals_exact (where normals are) and sal_exact.
         """
         if task not in self.tasks:
             raise UserError(f"{self.folder}: no labels for '{task}', only for {', '.join(self.tasks)}")

@@ -76,11 +76,13 @@ class Frames:
         return self.layout.read_label(self.root, kind, name, self.shapes[index], self.distilled)
 
     def read_exact(self, task: str, index: int) -> NDArray[Any]:
-        """Frame `index`'s exactly known label, stored as it is packed."""
+        """Frame `index`'s exactly known label, stored as it is packed; at no pixel that the teacher's leaves out."""
         path = exact_path(self.exact or self.root, task, self.ids[index])
         stored = formats.read_array(path)
         size = self.shapes[index]
         formats.expect(stored.shape[:2] == size, path, f"shape {stored.shape}", f"{size}, the size of the image")
+        if stored.ndim == 3:
+            stored[~self.read(task, index).any(axis=-1)] = 0  # both scores are of the same pixels
         return stored
 
     def write(self, kind: str, folder: Path, workers: int | None) -> str:

@@ -41,6 +41,7 @@ PERSON = 15  # of VOC's classes
 CONTEXT_CLASSES = 459
 LONGEST = 500  # pixels: VOC's images are no longer
 SALIENT = 0.5 * 255
+VOC_FOLDER = "semseg/VOC12"
 
 RAW_FOLDERS = (
     "JPEGImages", "pascal-context", "semseg", "human_parts", "normals_distill", "sal_distill", "ImageSets",
@@ -103,7 +104,7 @@ def label_path(root: Path, task: str, image_id: str) -> Path:
     if task == "parts":
         return root / "human_parts" / f"{image_id}.mat"
     if task == "seg":
-        own = root / "semseg" / "VOC12" / f"{image_id}.png"
+        own = root / VOC_FOLDER / f"{image_id}.png"
         derived = root / "semseg" / "pascal-context" / f"{image_id}.png"
         return derived if derived.exists() and not own.exists() else own
     return root / FOLDERS[task] / f"{image_id}.png"
@@ -248,8 +249,11 @@ def edges_of(label_map: NDArray[np.uint16]) -> NDArray[np.uint8]:
 
 
 def version_problems(root: Path, ids: Sequence[str], sizes: Sequence[Size | None], pool: Executor) -> list[str]:
-    """Images beyond VOC's size, and segmentation in another coding than VOC's 21 classes."""
+    """Images beyond VOC's size, and segmentation in another coding than VOC's 21 classes or without VOC's own."""
     problems = []
+    # A missing file alone is no fault, since PASCAL-Context's stands in for it; the folder holds some thousands.
+    if (root / "semseg").is_dir() and not any((root / VOC_FOLDER).glob("*.png")):
+        problems.append(f"no folder {VOC_FOLDER} with files; expected it beside semseg/pascal-context")
     large = [size for size in sizes if size is not None and max(size) > LONGEST]
     if large:
         found = "{}x{}".format(*large[0])
@@ -278,7 +282,7 @@ def highest_class(root: Path, image_id: str) -> int:
 def write_picture(root: Path, image_id: str, picture: Picture) -> None:
     """Write what the archive holds of a rendered picture but the teachers' predictions; same picture, same bytes."""
     formats.write_mat(label_path(root, "edge", image_id), "LabelMap", picture.label_map)
-    formats.write_picture(root / "semseg" / "VOC12" / f"{image_id}.png", picture.semseg)
+    formats.write_picture(root / VOC_FOLDER / f"{image_id}.png", picture.semseg)
     formats.write_mat(label_path(root, "parts", image_id), "anno", annotation(image_id, picture.objects))
     formats.write_jpeg(image_path(root, image_id), picture.image)
 

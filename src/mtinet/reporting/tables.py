@@ -245,8 +245,8 @@ def conventions(
             lines.append(f"* labels of {task} are predictions of a teacher ({kind}), in training and in scoring.")
     if any(column.of == "exact" for column in shown_columns(layout, comparison)):
         lines.append(
-            "vs exact: scored against the exact geometry of the rendered scenes wherever it is known, also where the"
-            " distilled labels leave pixels out; the paper has no such number."
+            "vs exact: scored against the exact geometry of the rendered scenes, at pixels that have a distilled label"
+            " too; the paper has no such number."
         )
     if any(row.kind == "quoted" for row in rows):
         lines.append("(quoted): a row of another paper, as the paper prints it; nothing was measured here.")
