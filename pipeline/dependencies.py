@@ -14,6 +14,7 @@ from pipeline.imports import imported_files
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = "{study}"
+SCENES = "scenes"  # as mtinet.config has it, whose import would cost every start of Snakemake a quarter of a second
 
 EXPERIMENTS, _ = SECTIONS = ("experiments", "readings")
 TEACHERS_METHOD, PRETRAININGS_METHOD = "single_task", "multi_task"
@@ -114,6 +115,13 @@ def taught(dataset: str) -> dict[str, Any]:
     """Task -> declaration of the dataset's teachers."""
     found: dict[str, Any] = declared().get("teachers", {}).get(dataset, {})
     return found
+
+
+def learnt_from() -> tuple[str, ...]:
+    """The datasets without experiments whose raw data teachers of those with experiments learn from."""
+    experiments = declared()["experiments"]
+    sources = [teacher["trained"]["learns_from"] for name in experiments for teacher in taught(name).values()]
+    return tuple(dict.fromkeys(name for name in sources if name != SCENES and name not in experiments))
 
 
 def run_methods(dataset: str) -> dict[str, dict[str, str]]:

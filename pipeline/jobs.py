@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from mtinet.config import Params
 from pipeline.code_digests import stage_name
-from pipeline.dependencies import layouts, shown, taught
+from pipeline.dependencies import SCENES, layouts, shown, taught
 from pipeline.matrix import dvc_name, items
 from pipeline.order import behind
-from pipeline.rule import Rule
+from pipeline.rule import Rule, datasets_of
 
 # About how much longer a step takes than a single-task network's on HRNet-18, measured at laptop scale on one core.
 # They order the jobs (the longest first) and weight the time that is said to be left; no result depends on them.
@@ -36,7 +36,7 @@ class Job:
 
 def jobs(params: Params, rules: Sequence[Rule]) -> list[Job]:
     """All portions, those to be started first first: a data set, the first table's runs, the other runs by length."""
-    return [job for dataset in params.experiments for job in jobs_of(params, dataset, rules)]
+    return [job for dataset in datasets_of(rules) for job in jobs_of(params, dataset, rules)]
 
 
 def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
@@ -45,7 +45,7 @@ def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
     raw, packed = f"{dataset} data", f"{dataset} packed"
     teachers = {f"{dataset} teacher of {rule.method}": rule for rule in own if rule.stage == "teach"}
     sources = [entry["trained"]["learns_from"] for entry in taught(dataset).values()]
-    others = {f"{source} data" for source in sources if source in params.experiments}
+    others = {f"{source} data" for source in sources if source != SCENES}
     before = [Job(raw, (stage_name(dataset), *names(own, "check", "dataset")), frozenset(), OTHERS)]
     before += [Job(name, names([rule]), frozenset({raw, *others}), OTHERS) for name, rule in teachers.items()]
     trained = {f"{dataset} pre-training of {name.partition('@')[2]}": name for name in names(own, "pretrain")}
@@ -68,9 +68,7 @@ def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
     return [job for job in (*found, *ends, last) if job.stages]
 
 
-def portions(
-    rules: Sequence[Rule], reads: Mapping[str, frozenset[str]], first: str
-) -> dict[str, tuple[str, ...]]:
+def portions(rules: Sequence[Rule], reads: Mapping[str, frozenset[str]], first: str) -> dict[str, tuple[str, ...]]:
     """What is made of runs or beside them, by what it needs; `reads`: rule -> the rules that must come before it."""
     found: dict[str, list[Rule]] = {kind: [] for kind in ("first table", "without runs", "tables", "figures", "report")}
     for rule in rules:

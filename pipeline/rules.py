@@ -13,6 +13,7 @@ from pipeline.dependencies import (
     BACKBONES,
     EXPERIMENTS,
     PRETRAININGS_METHOD,
+    SCENES,
     SECTIONS,
     STUDY,
     TEACHERS_METHOD,
@@ -23,6 +24,7 @@ from pipeline.dependencies import (
     layout_module,
     layout_params,
     layouts,
+    learnt_from,
     loss_modules,
     metric_modules,
     metric_params,
@@ -97,7 +99,7 @@ def dataset_rule(dataset: str) -> Rule:
 def teach(dataset: str, task: str) -> Rule:
     """A rule per task, not a matrix: what a teacher learns from differs, and with it inputs and code."""
     source, key = taught(dataset)[task]["trained"]["learns_from"], f"teachers.{dataset}.{task}"
-    other = source != "scenes"
+    other = source != SCENES
     study = f"{{study_{source}}}"
     return Rule(
         "teach",
@@ -297,8 +299,13 @@ def blind(dataset: str) -> Rule:
 
 
 def rules() -> list[Rule]:
-    """All stages, in the order of the data's way: none for a dataset that no experiment uses."""
+    """All stages, in the order of the data's way.
+
+    Of a dataset without experiments there are none, or, where a teacher learns from it, those that make its raw data.
+    """
     result: list[Rule] = []
+    for name in learnt_from():
+        result += [check(name), dataset_rule(name)]
     for name in declared()["experiments"]:
         result += [check(name), dataset_rule(name), *(teach(name, task) for task in taught(name)), distill(name)]
         result += [prepare(name), blind(name), *([affinity(name)] if related(name) else [])]
