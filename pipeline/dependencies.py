@@ -117,10 +117,15 @@ def taught(dataset: str) -> dict[str, Any]:
     return found
 
 
+def trained_teachers(dataset: str) -> dict[str, Any]:
+    """Those of them that declare a network to train, whether that or another kind is chosen."""
+    return {task: teacher for task, teacher in taught(dataset).items() if teacher.get("trained")}
+
+
 def learnt_from() -> tuple[str, ...]:
     """The datasets without experiments whose raw data teachers of those with experiments learn from."""
     experiments = declared()["experiments"]
-    sources = [teacher["trained"]["learns_from"] for name in experiments for teacher in taught(name).values()]
+    sources = [teacher["trained"]["learns_from"] for name in experiments for teacher in trained_teachers(name).values()]
     return tuple(dict.fromkeys(name for name in sources if name != SCENES and name not in experiments))
 
 
@@ -163,7 +168,7 @@ def teacher_modules() -> tuple[str, ...]:
 
 def teacher_losses(dataset: str) -> list[str]:
     """The modules of the losses that the dataset's teachers learn with."""
-    return [f"src/mtinet/losses/{registry()[task].loss}.py" for task in taught(dataset)]
+    return [f"src/mtinet/losses/{registry()[task].loss}.py" for task in trained_teachers(dataset)]
 
 
 @cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mtinet.config import Params
 from pipeline.code_digests import stage_name
-from pipeline.dependencies import SCENES, layouts, shown, taught
+from pipeline.dependencies import SCENES, layouts, shown, trained_teachers
 from pipeline.matrix import dvc_name, items
 from pipeline.order import behind
 from pipeline.rule import Rule, datasets_of
@@ -44,7 +44,7 @@ def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
     own = [rule for rule in rules if rule.dataset == dataset]
     raw, packed = f"{dataset} data", f"{dataset} packed"
     teachers = {f"{dataset} teacher of {rule.method}": rule for rule in own if rule.stage == "teach"}
-    sources = [entry["trained"]["learns_from"] for entry in taught(dataset).values()]
+    sources = [entry["trained"]["learns_from"] for entry in trained_teachers(dataset).values()]
     others = {f"{source} data" for source in sources if source != SCENES}
     before = [Job(raw, (stage_name(dataset), *names(own, "check", "dataset")), frozenset(), OTHERS)]
     before += [Job(name, names([rule]), frozenset({raw, *others}), OTHERS) for name, rule in teachers.items()]

@@ -135,6 +135,8 @@ class Params(Strict):
 
     def _check_teacher(self, where: str, dataset: str, task: str, teacher: Teacher) -> None:
         """It has a budget at every scale, labels to learn from, and sees none of the pictures that are scored."""
+        if teacher.trained is None:
+            return
         self._check_budgets(where, teacher.budgets)
         learnt = teacher.trained.learns_from
         if learnt == SCENES:

@@ -70,19 +70,26 @@ class OnnxTeacher(Strict):
 
 
 class Teacher(Strict):
-    """What predicts a task's labels where the source lacks them; see `teachers` in params.yaml."""
+    """Where a task's predicted labels come from; see `teachers` in params.yaml.
 
-    kind: Literal["trained", "onnx"]
-    trained: TrainedTeacher
-    budgets: dict[Name, Budget]
-    onnx: OnnxTeacher | None
+    kind: archive, the labels that the archive ships, or what predicts them where the source lacks them.
+    """
+
+    kind: Literal["archive", "trained", "onnx"]
+    trained: TrainedTeacher | None = None
+    budgets: dict[Name, Budget] = {}  # noqa: RUF012  (pydantic copies defaults)
+    onnx: OnnxTeacher | None = None
 
     @model_validator(mode="after")
-    def budgets_fit(self) -> Teacher:
-        """Pictures are sized exactly where they are rendered, and make one batch at least."""
-        check_budgets(self.budgets, self.trained.learns_from == SCENES)
-        if self.kind == "onnx" and self.onnx is None:
-            raise ValueError("kind is onnx, but its section 'onnx' is null: declare the file there")
+    def sections_fit(self) -> Teacher:
+        """The kind has its section, pictures are sized exactly where they are rendered and make one batch at least."""
+        if self.kind in ("trained", "onnx") and getattr(self, self.kind) is None:
+            what = {"trained": "the network", "onnx": "the file"}[self.kind]
+            raise ValueError(f"kind is {self.kind}, but its section '{self.kind}' is null: declare {what} there")
+        if self.trained is not None:
+            check_budgets(self.budgets, self.trained.learns_from == SCENES)
+        elif self.budgets:
+            raise ValueError("budgets: found some, but no 'trained' that they are for; expected both or neither")
         return self
 
 
