@@ -183,5 +183,7 @@ def test_reports_say_what_backbones_began_with(tmp_path: Path, monkeypatch: pyte
     budget = params.pretraining["pascal"]["r18fpn"].budgets["smoke"]
     words = f"(r18fpn: {budget.steps} steps or more on {budget.images} other rendered pictures);"
     assert f"pretraining: all tasks at once {words}" in line
-    assert "none" in Conditions.of(params, "pascal", ["r18fpn-mtl-a", "r50fpn-mtl-a"], []).line()
+    several = Conditions.of(params, "pascal", ["r18fpn-mtl-a", "r50fpn-mtl-a", "r26dlv3-astmt-a"], []).line()
+    assert f"{words.removesuffix(';')} and none on dlv3/resnet26, fpn/resnet50;" in several
+    assert "pretraining: none;" in Conditions.of(params, "pascal", ["r50fpn-mtl-a"], []).line()
     assert "the backbone is not pretrained on ImageNet" in line

@@ -11,6 +11,10 @@ import yaml
 
 from mtinet import config
 from mtinet.reporting import layouts
+from mtinet.reporting.alike import NOTE, alike, label_of, resolved
+from mtinet.reporting.conditions import Conditions
+from mtinet.reporting.tables import build
+from mtinet.training.run import Run
 from pipeline import rules
 
 CONTENT = yaml.safe_load((made.ROOT / "params.yaml").read_text())
@@ -56,3 +60,73 @@ def test_they_have_stages_on_demand_alone(dataset: str, monkeypatch: pytest.Monk
     training = stages()[f"train_{dataset}_mti_net_readings"]
     assert [path for path in training.inputs if path.name == "val"], "the epoch is chosen on these images"
     assert f"evaluate_{dataset}_mti_net_readings" in stages()
+
+
+# What the scale leaves of them ------------------------------------------------------------------------------
+
+ADAM = {"kind": "adam", "lr": 5.0e-4}
+SAME = {
+    ("hrnet18-mtl-s", "hrnet18-mtl-s-adam"),
+    ("hrnet18-mtl-a", "hrnet18-mtl-a-adam"),
+    ("r18fpn-mtl-s", "r18fpn-mtl-s-adam"),
+    ("r18fpn-mtl-a", "r18fpn-mtl-a-adam"),
+    ("r50fpn-mtl-a", "r50fpn-mtl-a-adam"),
+}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "epochs", "expected"),
+    [
+        (ADAM, 4, SAME),
+        (None, 4, set()),
+        (ADAM, 1, SAME | {("hrnet18-mti-a", "hrnet18-mti-a-best-epoch")}),
+        (None, 1, {("hrnet18-mti-a", "hrnet18-mti-a-best-epoch")}),
+    ],
+)
+def test_a_reading_is_the_same_where_the_scale_settles_it(optimizer: Any, epochs: int, expected: set[Any]) -> None:
+    params = params_with(optimizer=optimizer, epochs=epochs)
+    assert set(alike(params, "pascal", params.names("pascal"))) == expected
+
+
+def test_what_is_compared_is_what_training_takes() -> None:
+    """Two experiments with equal configurations are two runs that train alike, and no others are."""
+    params = params_with(optimizer=ADAM)
+    names = [name for name in params.names("pascal") if "mtl" in name or "mti-a" in name]
+
+    def trains(name: str) -> tuple[Any, ...]:
+        run = Run.of(params, "pascal", name, 0)
+        declared = run.experiment.model_dump(exclude={"optimizer", "lr"})
+        return run.method, run.optimizer, run.learning_rate, run.epochs, run.pretrained, run.channels, declared
+
+    for one in names:
+        for other in names:
+            same = trains(one) == trains(other)
+            assert (resolved(params, "pascal", one) == resolved(params, "pascal", other)) == same, (one, other)
+
+
+def test_the_row_says_so_itself() -> None:
+    layout = layouts.load_layouts(made.ROOT / layouts.READINGS)["readings_pascal_hrnet18"]
+
+    def table(optimizer: Any) -> Any:
+        params = params_with(optimizer=optimizer)
+        conditions = Conditions.of(params, "pascal", layout.experiments, [])
+        missing = {name: made.missing() | {"baseline": {}} for name in layout.experiments}
+        content = {"dataset": "pascal", "study": "scenes-laptop", "seeds": [0], "experiments": missing}
+        return build(layout, content, {}, {}, conditions)
+
+    settled, free = table(ADAM), table(None)
+    labels = [row.label for row in settled.rows]
+    assert "MTL (s), Adam (here the same as MTL (s))" in labels
+    assert "MTL (a), Adam (here the same as MTL (a))" in labels
+    assert sum("here the same" in label for label in labels) == 2
+    assert NOTE in settled.notes
+    assert "MTL (s), Adam" in [row.label for row in free.rows]
+    assert NOTE not in free.notes
+
+
+def test_only_a_later_row_refers_to_an_earlier_one() -> None:
+    layout = layouts.load_layouts(made.ROOT / layouts.READINGS)["readings_pascal_hrnet18"]
+    groups = [("hrnet18-mtl-s", "hrnet18-mtl-a", "elsewhere")]
+    rows = {row.single: label_of(row, layout, groups) for row in layout.rows if row.single}
+    assert rows["hrnet18-mtl-s"] == "MTL (s)"
+    assert rows["hrnet18-mtl-a"] == "MTL (a) (here the same as MTL (s))"
