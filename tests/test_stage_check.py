@@ -57,6 +57,12 @@ def test_what_can_be_built_is_accepted() -> None:
         ({"options": {"x": 1}}, ["experiments.nyud.single_task.one: single_task: unknown option 'x'"]),
         ({"options": {"hrnet_fusion": []}}, ["experiments.nyud.single_task.one", "'hrnet_fusion': found []"]),
         ({"tasks": ["seg", "depth"]}, ["experiments.nyud.single_task.one"]),
+        (
+            {"scenes": {"train": 8, "val": 4, "longest": 320, "seed": 0}},
+            [
+                "scales.laptop.nyud.scenes: sizes images by longest, expected height and width for rendered images of nyud"
+            ],
+        ),
         ({"pretrained": "nowhere.pth"}, ["scales.laptop.nyud.pretrained: found 'nowhere.pth', expected none, hub"]),
         (
             {"pretrained": {"fpn/resnet18": "nowhere.pth"}},

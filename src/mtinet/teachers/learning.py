@@ -49,7 +49,7 @@ def made_of(params: Params, dataset: str, task: str) -> dict[str, Any]:
     source, budget = section(teacher).learns_from, teacher.budgets[params.study.scale]
     code = stage.code_hash(stage.code_files())
     if source == SCENES:
-        pictures = {"seed": section(teacher).seed, "images": budget.images, "longest": budget.longest}
+        pictures = beforehand.pictures(budget, section(teacher).seed).model_dump()
         return {"dataset": dataset, "task": task, "code": code, **pictures}
     card = files.read_json(paths.card(params.study_name(source), source))
     return {"dataset": source, "task": task, "code": code, "digest": card["digest"]}
