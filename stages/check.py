@@ -24,7 +24,7 @@ def check(params: Params, dataset: str) -> dict[str, str]:
 
 
 def check_pictures(params: Params, dataset: str) -> None:
-    """Raise UserError, naming the key, unless pictures are sized as the archive's are: all alike, or each in its shape."""
+    """Raise UserError, naming the key, unless scenes are sized as archives are: all alike, or of varying shape."""
     scenes = params.scale(dataset).scenes
     if scenes is None:
         return

@@ -39,8 +39,9 @@ def read(class_ind: Any, mask: Any = MASK) -> np.ndarray | str:
         try:
             return pascal.read_parts(path, SHAPE)
         except UserError as error:
-            assert str(error).startswith(f"{path}: found "), error
-            return str(error).removeprefix(str(path))
+            message = str(error)
+    assert message.startswith(f"{path}: found ")
+    return message.removeprefix(str(path))
 
 
 def is_whole(value: Any) -> bool:

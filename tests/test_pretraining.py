@@ -172,7 +172,7 @@ def rooms(content: Any) -> None:
     entry = copy.deepcopy(CONTENT["pretraining"]["pascal"]["r18fpn"])
     for budget in entry["budgets"].values():
         del budget["longest"]
-        budget |= {"images": 4, "height": 48, "width": 64}
+        budget |= {"images": 8, "height": 48, "width": 64}
     content["pretraining"]["nyud"] = {"rooms": entry}
 
 
@@ -188,11 +188,11 @@ def rooms_by_side(content: Any) -> None:
         (twice, r"pretraining.pascal.r18fpn.backbone: timm/hrnet_w18_small_v2 is that of 'hrnet18' too"),
         (
             other_size,
-            r"pretraining.pascal.r18fpn.budgets.smoke.height: sizes pictures .* pascal.scenes; expected longest",
+            r"pretraining.pascal.r18fpn.budgets.smoke.height: sizes pictures .*pascal.scenes; expected longest",
         ),
         (
             rooms_by_side,
-            r"pretraining.nyud.rooms.budgets.smoke.longest: sizes .* nyud.scenes; expected height and width",
+            r"pretraining.nyud.rooms.budgets.smoke.longest: sizes .*nyud.scenes; expected height and width",
         ),
         (no_pictures, r"pretraining.pascal.r18fpn: budgets.smoke: found \['longest'\], expected images and longest"),
     ],
@@ -211,8 +211,8 @@ def test_rooms_are_rendered_at_the_declared_size(tmp_path: Path, monkeypatch: py
     declared = params.pretraining["nyud"]["rooms"]
     scenes = pictures(declared.budgets["smoke"], declared.seed)
     split = PackedSplit(apart.pack("nyud", [*params.datasets["nyud"].tasks], scenes, tmp_path / "work", workers=1))
-    assert len(split) == 4
-    assert {split.image(index).shape for index in range(4)} == {(48, 64, 3)}
+    assert len(split) == 8
+    assert {split.image(index).shape for index in range(8)} == {(48, 64, 3)}
 
 
 def test_reports_say_what_backbones_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
