@@ -15,6 +15,7 @@ from typing import IO
 from mtinet import config, locks, paths, stage
 from mtinet.errors import UserError
 from pipeline import code_digests
+from pipeline.rule import datasets_of
 from pipeline.rules import rules
 from pipeline.verify import verify
 
@@ -46,8 +47,9 @@ def main() -> None:
     with stage.reporting_errors(), nobody_at_work():
         params = config.load(Path(paths.PARAMS))
         verify(params)
-        for dataset in params.experiments:
-            code_digests.write(dataset, rules())  # a stage of DVC's alone
+        declared = rules()
+        for dataset in datasets_of(declared):
+            code_digests.write(dataset, declared)  # a stage of DVC's alone
         left = due()
         if left is not None:
             raise UserError(f"snakemake has not finished its work; run it first. It says:\n{left}")

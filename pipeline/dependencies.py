@@ -14,6 +14,7 @@ from pipeline.imports import imported_files
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = "{study}"
+SCENES = "scenes"  # as mtinet.config has it, whose import would cost every start of Snakemake a quarter of a second
 
 EXPERIMENTS, _ = SECTIONS = ("experiments", "readings")
 TEACHERS_METHOD, PRETRAININGS_METHOD = "single_task", "multi_task"
@@ -116,6 +117,18 @@ def taught(dataset: str) -> dict[str, Any]:
     return found
 
 
+def trained_teachers(dataset: str) -> dict[str, Any]:
+    """Those of them that declare a network to train, whether that or another kind is chosen."""
+    return {task: teacher for task, teacher in taught(dataset).items() if teacher.get("trained")}
+
+
+def learnt_from() -> tuple[str, ...]:
+    """The datasets without experiments whose raw data teachers of those with experiments learn from."""
+    experiments = declared()["experiments"]
+    sources = [teacher["trained"]["learns_from"] for name in experiments for teacher in trained_teachers(name).values()]
+    return tuple(dict.fromkeys(name for name in sources if name != SCENES and name not in experiments))
+
+
 def run_methods(dataset: str) -> dict[str, dict[str, str]]:
     """Method -> name -> key in params.yaml of what is run: experiments, and readings where the study has them."""
     found: dict[str, dict[str, str]] = {}
@@ -155,7 +168,7 @@ def teacher_modules() -> tuple[str, ...]:
 
 def teacher_losses(dataset: str) -> list[str]:
     """The modules of the losses that the dataset's teachers learn with."""
-    return [f"src/mtinet/losses/{registry()[task].loss}.py" for task in taught(dataset)]
+    return [f"src/mtinet/losses/{registry()[task].loss}.py" for task in trained_teachers(dataset)]
 
 
 @cache

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from mtinet.config import Params
 from pipeline.code_digests import stage_name
-from pipeline.dependencies import layouts, shown, taught
+from pipeline.dependencies import SCENES, layouts, shown, trained_teachers
 from pipeline.matrix import dvc_name, items
 from pipeline.order import behind
-from pipeline.rule import Rule
+from pipeline.rule import Rule, datasets_of
 
 # About how much longer a step takes than a single-task network's on HRNet-18, measured at laptop scale on one core.
 # They order the jobs (the longest first) and weight the time that is said to be left; no result depends on them.
@@ -36,7 +36,7 @@ class Job:
 
 def jobs(params: Params, rules: Sequence[Rule]) -> list[Job]:
     """All portions, those to be started first first: a data set, the first table's runs, the other runs by length."""
-    return [job for dataset in params.experiments for job in jobs_of(params, dataset, rules)]
+    return [job for dataset in datasets_of(rules) for job in jobs_of(params, dataset, rules)]
 
 
 def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
@@ -44,8 +44,8 @@ def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
     own = [rule for rule in rules if rule.dataset == dataset]
     raw, packed = f"{dataset} data", f"{dataset} packed"
     teachers = {f"{dataset} teacher of {rule.method}": rule for rule in own if rule.stage == "teach"}
-    sources = [entry["trained"]["learns_from"] for entry in taught(dataset).values()]
-    others = {f"{source} data" for source in sources if source in params.experiments}
+    sources = [entry["trained"]["learns_from"] for entry in trained_teachers(dataset).values()]
+    others = {f"{source} data" for source in sources if source != SCENES}
     before = [Job(raw, (stage_name(dataset), *names(own, "check", "dataset")), frozenset(), OTHERS)]
     before += [Job(name, names([rule]), frozenset({raw, *others}), OTHERS) for name, rule in teachers.items()]
     trained = {f"{dataset} pre-training of {name.partition('@')[2]}": name for name in names(own, "pretrain")}

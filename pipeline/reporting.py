@@ -126,14 +126,21 @@ def claims(dataset: str) -> Rule:
     return Rule(
         "claims",
         dataset,
-        inputs=(paths.metrics_folder(STUDY, dataset), paths.statistics_folder(STUDY, dataset)),
+        inputs=(
+            paths.metrics_folder(STUDY, dataset),
+            paths.statistics_folder(STUDY, dataset),
+            paths.manifests_folder(STUDY, dataset),
+        ),
         outputs=(
             out(paths.claims(STUDY, dataset), git=True),
             *(out(paths.table(STUDY, f"{dataset}-claims", suffix), git=True) for suffix in ("md", "csv", "tex")),
         ),
         params=(
             *study_params(dataset),
+            "compute",
             "seeds",
+            f"scales.{{scale}}.{dataset}",
+            *pretraining_params(dataset),
             *run_params(dataset),
             f"pipeline/claims.yaml:{dataset}",
             *metric_params(dataset),

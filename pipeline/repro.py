@@ -26,6 +26,7 @@ from pipeline import write_dvc
 from pipeline.code_digests import stage_name
 from pipeline.dependencies import layouts
 from pipeline.jobs import Job, due, jobs
+from pipeline.rule import datasets_of
 from pipeline.rules import rules
 
 DVC = (sys.executable, "-m", "pipeline.dvc", "--wait-for-lock")
@@ -140,10 +141,10 @@ def main() -> None:
     with stage.reporting_errors():
         params = config.load()
         write_dvc.check()
-        run_dvc(
-            "--quiet", "--single-item", *map(stage_name, params.experiments)
-        )  # code first: then it shows what changed
-        found = jobs(params, rules())
+        declared = rules()
+        # Code first: then it shows what changed.
+        run_dvc("--quiet", "--single-item", *map(stage_name, datasets_of(declared)))
+        found = jobs(params, declared)
         if begun(params):  # elsewhere all is due, and DVC takes a quarter of a minute to find so
             found = due(found, changed_stages())
         side_by_side(found, given.jobs or workers_for(params))

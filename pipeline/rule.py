@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,11 @@ class Rule:
     @property
     def command(self) -> str:
         return " ".join(["python", f"stages/{self.stage}.py", f"--dataset {self.dataset}", *self.arguments])
+
+
+def datasets_of(rules: Iterable[Rule]) -> list[str]:
+    """Every dataset that has a rule, once, in the rules' order."""
+    return list(dict.fromkeys(rule.dataset for rule in rules))
 
 
 def out(path: Path, **kinds: Any) -> Out:

@@ -13,6 +13,7 @@ from pipeline.dependencies import (
     BACKBONES,
     EXPERIMENTS,
     PRETRAININGS_METHOD,
+    SCENES,
     SECTIONS,
     STUDY,
     TEACHERS_METHOD,
@@ -23,6 +24,7 @@ from pipeline.dependencies import (
     layout_module,
     layout_params,
     layouts,
+    learnt_from,
     loss_modules,
     metric_modules,
     metric_params,
@@ -37,6 +39,7 @@ from pipeline.dependencies import (
     taught,
     teacher_losses,
     teacher_modules,
+    trained_teachers,
 )
 from pipeline.reporting import (
     affinity,
@@ -96,8 +99,8 @@ def dataset_rule(dataset: str) -> Rule:
 
 def teach(dataset: str, task: str) -> Rule:
     """A rule per task, not a matrix: what a teacher learns from differs, and with it inputs and code."""
-    source, key = taught(dataset)[task]["trained"]["learns_from"], f"teachers.{dataset}.{task}"
-    other = source != "scenes"
+    source, key = trained_teachers(dataset)[task]["trained"]["learns_from"], f"teachers.{dataset}.{task}"
+    other = source != SCENES
     study = f"{{study_{source}}}"
     return Rule(
         "teach",
@@ -170,14 +173,19 @@ def distill(dataset: str) -> Rule:
         inputs=(
             *raw_folders(dataset),
             paths.card(STUDY, dataset),
-            *(paths.teacher(STUDY, dataset, task) for task in tasks),
+            *(paths.teacher(STUDY, dataset, task) for task in trained_teachers(dataset)),
         ),
         outputs=(out(paths.distilled(STUDY, dataset)),),
         params=(
             *study_params(dataset),
             *layout_params(dataset),
             *(ONE_PROCESS if tasks else ()),
-            *(f"teachers.{dataset}.{task}.{key}" for task in tasks for key in ("kind", "onnx")),
+            *(
+                f"teachers.{dataset}.{task}.{key}"
+                for task, teacher in tasks.items()
+                for key in ("kind", "onnx")
+                if key in teacher
+            ),
             *(f"src/mtinet/tasks.yaml:{task}" for task in tasks),
         ),
         code=code_of("distill", layout_module(dataset), *(teacher_modules() if tasks else ())),
@@ -297,10 +305,20 @@ def blind(dataset: str) -> Rule:
 
 
 def rules() -> list[Rule]:
-    """All stages, in the order of the data's way: none for a dataset that no experiment uses."""
+    """All stages, in the order of the data's way.
+
+    Of a dataset without experiments there are none, or, where a teacher learns from it, those that make its raw data.
+    """
     result: list[Rule] = []
+    for name in learnt_from():
+        result += [check(name), dataset_rule(name)]
     for name in declared()["experiments"]:
-        result += [check(name), dataset_rule(name), *(teach(name, task) for task in taught(name)), distill(name)]
+        result += [
+            check(name),
+            dataset_rule(name),
+            *(teach(name, task) for task in trained_teachers(name)),
+            distill(name),
+        ]
         result += [prepare(name), blind(name), *([affinity(name)] if related(name) else [])]
         result += [pretrain(name)] if pretrainings(name) else []
         for section in run_sections():

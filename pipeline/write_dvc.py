@@ -12,7 +12,7 @@ from mtinet.paths import PARAMS
 from mtinet.stage import reporting_errors
 from pipeline import code_digests
 from pipeline.dependencies import ROOT, declared
-from pipeline.rule import Out, Rule
+from pipeline.rule import Out, Rule, datasets_of
 from pipeline.rules import rules
 
 TARGET = ROOT / "dvc.yaml"
@@ -91,8 +91,9 @@ def code_stage(dataset: str) -> dict[str, Any]:
 
 def dvc_yaml() -> str:
     """The text of dvc.yaml."""
-    stages = {code_digests.stage_name(dataset): code_stage(dataset) for dataset in declared()["experiments"]}
-    stages |= {rule.name: stage(rule) for rule in rules()}
+    found = rules()
+    stages = {code_digests.stage_name(dataset): code_stage(dataset) for dataset in datasets_of(found)}
+    stages |= {rule.name: stage(rule) for rule in found}
     return HEADER + yaml.safe_dump({"stages": stages}, sort_keys=False, width=110)
 
 

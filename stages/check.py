@@ -3,6 +3,7 @@
 from mtinet import config, files, models, paths, stage, teachers
 from mtinet.config import SCENES, Params
 from mtinet.data import archives
+from mtinet.data.layouts import layout
 from mtinet.errors import UserError
 from mtinet.training import loop, precision, tracking
 
@@ -12,6 +13,7 @@ def check(params: Params, dataset: str) -> dict[str, str]:
     if dataset not in params.datasets:
         raise UserError(f"unknown dataset '{dataset}', params.yaml declares {', '.join(params.datasets)}")
     precision.chosen(params.compute.precision, loop.device_of(params.compute.device))
+    check_pictures(params, dataset)
     check_experiments(params, dataset)
     check_pretrainings(params, dataset)
     source = params.study.source[dataset]
@@ -19,6 +21,18 @@ def check(params: Params, dataset: str) -> dict[str, str]:
         archives.reachable(params.datasets[dataset].archive, dataset)
     teachers.check(params, dataset)
     return {"dataset": dataset, "study": params.study_name(dataset), "source": source}
+
+
+def check_pictures(params: Params, dataset: str) -> None:
+    """Raise UserError, naming the key, unless scenes are sized as archives are: all alike, or of varying shape."""
+    scenes = params.scale(dataset).scenes
+    if scenes is None:
+        return
+    alike = layout(dataset).ARCHIVE.size is not None
+    if (scenes.longest is None) != alike:
+        found, expected = ("longest", "height and width") if alike else ("height and width", "longest alone")
+        where = f"scales.{params.study.scale}.{dataset}.scenes"
+        raise UserError(f"{where}: sizes images by {found}, expected {expected} for rendered images of {dataset}")
 
 
 def check_experiments(params: Params, dataset: str) -> None:

@@ -3,8 +3,8 @@
 from mtinet import config, files, paths, stage
 from mtinet.evaluation.claims import judge, load_claims
 from mtinet.evaluation.results import Results
-from mtinet.reporting import plain
-from mtinet.reporting.verdicts import claims_table
+from mtinet.reporting import plain, sources
+from mtinet.reporting.verdicts import claims_table, compared
 
 
 def main() -> None:
@@ -18,8 +18,11 @@ def main() -> None:
         with stage.writing(in_git=[target, *targets.values()]):
             judged = judge(load_claims(dataset), params, dataset, results.metrics, results.statistics)
             files.write_json(target, judged)
+            table = claims_table(
+                dataset, judged, sources.conditions(params, dataset, compared(judged, params.names(dataset)))
+            )
             for suffix, path in targets.items():
-                files.write_text(path, plain.WRITERS[suffix](claims_table(dataset, judged)))
+                files.write_text(path, plain.WRITERS[suffix](table))
 
 
 if __name__ == "__main__":

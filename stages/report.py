@@ -9,7 +9,7 @@ from mtinet.reporting.audit import audit, audit_table
 from mtinet.reporting.captions import CAPTIONS, drawable, figures_of
 from mtinet.reporting.labels import labels_table
 from mtinet.reporting.page import Picture
-from mtinet.reporting.verdicts import claims_table
+from mtinet.reporting.verdicts import claims_table, compared
 
 PANELS = Path("pipeline/figures.yaml")
 TITLES = {"nyud": "NYUD-v2", "pascal": "PASCAL"}
@@ -36,8 +36,9 @@ def rendered(params: Params, dataset: str) -> str:
         for caption in (CAPTIONS[name],)
     ]
     manifests = sources.manifests(params, dataset, names)
-    judged = claims_table(dataset, files.read_json(paths.claims(study, dataset)))
-    plain = [judged, labels_table(params, dataset, published), audit_table(dataset, audit(chosen, published, params))]
+    judged = files.read_json(paths.claims(study, dataset))
+    claims = claims_table(dataset, judged, sources.conditions(params, dataset, compared(judged, names)))
+    plain = [claims, labels_table(params, dataset, published), audit_table(dataset, audit(chosen, published, params))]
     return page.render(TITLES.get(dataset, dataset), conditions, built, pictures, runs, manifests, plain=plain)
 
 

@@ -12,7 +12,9 @@ from mtinet import config, metrics
 from mtinet.errors import UserError
 from mtinet.evaluation import uncertainty
 from mtinet.evaluation.claims import CLAIMS, Claim, judge, load_claims
-from mtinet.reporting.verdicts import claims_table
+from mtinet.reporting import formats, plain
+from mtinet.reporting.conditions import Conditions
+from mtinet.reporting.verdicts import claims_table, compared
 from mtinet.studies.intervals import resamples
 
 PARAMS = config.load(made.ROOT / "params.yaml")
@@ -100,10 +102,29 @@ def test_every_claim_compares_declared_experiments(dataset: str) -> None:
 
 
 def test_a_missing_run_is_a_gap_in_the_table() -> None:
-    table = claims_table("nyud", [judged("hrnet18-mti-n", "hrnet18-mti"), judged("hrnet18-mti", "hrnet18-mtl")])
+    found = [judged("hrnet18-mti-n", "hrnet18-mti"), judged("hrnet18-mti", "hrnet18-mtl")]
+    table = claims_table("nyud", found, made.conditions())
     assert table.rows[0][3:] == ("–", "–", "0", "missing")
     assert table.rows[1][3].startswith("+")
     assert table.rows[1][-1] == "supported"
+
+
+def test_the_table_states_its_conditions_and_steps_in_every_format() -> None:
+    found = [judged("hrnet18-mti@32", "single"), judged("hrnet18-mti", "hrnet18-mtl")]
+    names = compared(found, PARAMS.names("nyud"))
+    assert names == ["hrnet18-mti", "hrnet18-mtl"]
+    assert compared(found, ["hrnet18-mtl"]) == ["hrnet18-mtl"]
+    manifests = [made.manifest(name, steps=steps) for name, steps in zip(names, (81, 81), strict=True)]
+    conditions = Conditions.of(PARAMS, "nyud", names, manifests)
+    table = claims_table("nyud", found, conditions)
+    assert "training images" in conditions.line()
+    assert "Training steps: 81." in table.notes
+    assert plain.markdown(table).startswith(conditions.line() + "\n")
+    assert plain.csv(table).startswith(f"# {conditions.line()}\n")
+    assert plain.latex(table).startswith(f"% {conditions.line()}\n")
+    assert "Training steps: 81." in plain.latex(table)
+    caption = next(line for line in plain.latex(table).splitlines() if line.startswith(r"\caption"))
+    assert formats.escape(conditions.line()) in caption
 
 
 def test_a_malformed_file_is_one_line(tmp_path) -> None:

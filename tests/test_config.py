@@ -160,7 +160,9 @@ def test_readings_count_where_the_study_has_them_and_are_found_by_name_in_any_ca
                 for name, reading in readings.items():
                     assert params.experiment(dataset, name) == (method, reading)
                     others = params.experiments[dataset][method].values()
-                    assert min(len(differences(reading, other)) for other in others) == 1 + (dataset == "pascal"), name
+                    optimiser = ["optimizer", "lr"]  # Adam has a rate of its own: one thing
+                    nearest = min((differences(reading, other) for other in others), key=len)
+                    assert len(nearest) == 1 or nearest == optimiser, name
 
 
 def differences(first: config.Experiment, second: config.Experiment) -> list[str]:

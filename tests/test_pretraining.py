@@ -16,11 +16,13 @@ from safetensors.torch import load_file
 
 from mtinet import config, files, paths
 from mtinet.config import SCENES
+from mtinet.data import apart
+from mtinet.data.packed import PackedSplit
 from mtinet.errors import UserError
 from mtinet.models.backbones import WHOLE
 from mtinet.reporting.conditions import Conditions
 from mtinet.training import loop, pretraining, provenance
-from mtinet.training.beforehand import MANIFEST
+from mtinet.training.beforehand import MANIFEST, pictures
 from mtinet.training.run import Run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -159,12 +161,39 @@ def no_pictures(content: Any) -> None:
     del content["pretraining"]["pascal"]["r18fpn"]["budgets"]["smoke"]["images"]
 
 
+def other_size(content: Any) -> None:
+    budget = content["pretraining"]["pascal"]["r18fpn"]["budgets"]["smoke"]
+    del budget["longest"]
+    budget |= {"height": 48, "width": 64}
+
+
+def rooms(content: Any) -> None:
+    """The backbone of NYUD-v2's experiments, on rooms of one size."""
+    entry = copy.deepcopy(CONTENT["pretraining"]["pascal"]["r18fpn"])
+    for budget in entry["budgets"].values():
+        del budget["longest"]
+        budget |= {"images": 8, "height": 48, "width": 64}
+    content["pretraining"]["nyud"] = {"rooms": entry}
+
+
+def rooms_by_side(content: Any) -> None:
+    content["pretraining"]["nyud"] = {"rooms": copy.deepcopy(CONTENT["pretraining"]["pascal"]["r18fpn"])}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (without_entry, r"scales.smoke.pascal.pretrained: scenes: lacks an entry under pretraining.pascal for 'dlv3/"),
         (same_seed, r"pretraining.pascal.r18fpn.seed: 0 is also that of scales.smoke.pascal.scenes"),
         (twice, r"pretraining.pascal.r18fpn.backbone: timm/hrnet_w18_small_v2 is that of 'hrnet18' too"),
+        (
+            other_size,
+            r"pretraining.pascal.r18fpn.budgets.smoke.height: sizes pictures .*pascal.scenes; expected longest",
+        ),
+        (
+            rooms_by_side,
+            r"pretraining.nyud.rooms.budgets.smoke.longest: sizes .*nyud.scenes; expected height and width",
+        ),
         (no_pictures, r"pretraining.pascal.r18fpn: budgets.smoke: found \['longest'\], expected images and longest"),
     ],
 )
@@ -176,6 +205,16 @@ def test_declarations_that_cannot_be(
         write_params(change)
 
 
+def test_rooms_are_rendered_at_the_declared_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = write_params(rooms)
+    declared = params.pretraining["nyud"]["rooms"]
+    scenes = pictures(declared.budgets["smoke"], declared.seed)
+    split = PackedSplit(apart.pack("nyud", [*params.datasets["nyud"].tasks], scenes, tmp_path / "work", workers=1))
+    assert len(split) == 8
+    assert {split.image(index).shape for index in range(8)} == {(48, 64, 3)}
+
+
 def test_reports_say_what_backbones_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     params = write_params(unchanged)
@@ -183,5 +222,7 @@ def test_reports_say_what_backbones_began_with(tmp_path: Path, monkeypatch: pyte
     budget = params.pretraining["pascal"]["r18fpn"].budgets["smoke"]
     words = f"(r18fpn: {budget.steps} steps or more on {budget.images} other rendered pictures);"
     assert f"pretraining: all tasks at once {words}" in line
-    assert "none" in Conditions.of(params, "pascal", ["r18fpn-mtl-a", "r50fpn-mtl-a"], []).line()
+    several = Conditions.of(params, "pascal", ["r18fpn-mtl-a", "r50fpn-mtl-a", "r26dlv3-astmt-a"], []).line()
+    assert f"{words.removesuffix(';')} and none on dlv3/resnet26, fpn/resnet50;" in several
+    assert "pretraining: none;" in Conditions.of(params, "pascal", ["r50fpn-mtl-a"], []).line()
     assert "the backbone is not pretrained on ImageNet" in line

@@ -111,8 +111,9 @@ def test_bars_have_the_values_of_the_comparison_and_gaps_are_said(drawn, tmp_pat
     shown, compared, _ = gains()
     figures.delta_bars(shown, compared, tmp_path / "deltas.png")
     axes = {axis.get_title(loc="left"): axis for axis in drawn[0].axes}
-    assert list(axes) == ["timm/hrnet_w18_small_v2", "fpn/resnet18", "timm/hrnet_w48"]
-    first = axes[BACKBONE]
+    trained = f"{BACKBONE}, 125 steps, 5 epochs"
+    assert list(axes) == [trained, "fpn/resnet18", "timm/hrnet_w48"]
+    first = axes[trained]
     measured = [e for e in shown if e.backbone == BACKBONE and len(e.tasks) > 1 and e.name in compared]
     assert [bar.get_width() for bar in first.patches] == [compared[e.name]["delta_m"] for e in measured]
     assert [text.get_text() for text in first.texts[: len(measured)]] == [
@@ -121,6 +122,16 @@ def test_bars_have_the_values_of_the_comparison_and_gaps_are_said(drawn, tmp_pat
     intervals = [line for line in first.lines if line.get_marker() == "|"]
     assert [list(line.get_xdata()) for line in intervals] == [[-4.0, -1.0]]
     assert {text.get_text() for text in axes["fpn/resnet18"].texts} == {"missing"}
+
+
+def test_runs_of_one_backbone_that_were_not_trained_alike_are_said(drawn, tmp_path):
+    shown, compared, costs = gains()
+    compared["hrnet18-mtl"] |= {"steps": 20, "epochs": 1}
+    figures.delta_bars(shown, compared, tmp_path / "deltas.png")
+    figures.against_costs(shown, compared, costs, tmp_path / "costs.png")
+    for figure in drawn:
+        assert f"{BACKBONE}, 20 or 125 steps, 1 or 5 epochs" in words(figure)
+    assert {CAPTIONS[name].text.endswith("how long its runs were trained.") for name in ("deltas", "costs")} == {True}
 
 
 def test_points_stand_at_cost_and_gain_and_single_tasks_at_zero(drawn, tmp_path):
@@ -136,6 +147,7 @@ def test_points_stand_at_cost_and_gain_and_single_tasks_at_zero(drawn, tmp_path)
         assert left == 0
         assert right > max(x for x, _ in points)
     assert "no run" in words(drawn[0])
+    assert f"{BACKBONE}, 125 steps, 5 epochs" in words(drawn[0])
     assert "GFLOPs of one image, 480x640" in words(drawn[0])
 
 

@@ -17,7 +17,8 @@ from mtinet import config, mistakes
 from mtinet.errors import UserError
 from stages.check import check
 
-CONTENT = yaml.safe_load((Path(__file__).resolve().parents[1] / "params.yaml").read_text())
+WHOLE = yaml.safe_load((Path(__file__).resolve().parents[1] / "params.yaml").read_text())
+CONTENT = copy.deepcopy(WHOLE)
 for sets in CONTENT["scales"].values():
     sets["nyud"]["epochs_of"] = {}  # of backbones that these experiments lack
 EXPERIMENT = {
@@ -69,6 +70,24 @@ def test_what_cannot_be_built_is_refused(changes: dict[str, Any], expected: list
     assert "\n" not in message
     for part in expected:
         assert part in message
+
+
+@pytest.mark.parametrize(
+    ("dataset", "size", "said"),
+    [
+        ("nyud", {"longest": 320}, "sizes images by longest, expected height and width for rendered images of nyud"),
+        ("pascal", {"height": 96, "width": 96}, "sizes images by height and width, expected longest alone"),
+    ],
+)
+def test_scenes_are_sized_as_the_archives_images_are(dataset: str, size: dict[str, int], said: str) -> None:
+    content = copy.deepcopy(WHOLE)
+    content["study"] |= {"scale": "smoke", "source": {"nyud": "scenes", "pascal": "scenes"}}
+    content["scales"]["smoke"][dataset]["scenes"] = {"train": 8, "val": 4, "seed": 0, **size}
+    content |= {"pretraining": {}, "teachers": {}}
+    for sets in content["scales"].values():
+        sets["pascal"]["pretrained"] = "none"
+    with pytest.raises(UserError, match=f"^scales.smoke.{dataset}.scenes: {said}"):
+        check(config.Params.model_validate(content), dataset)
 
 
 def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -184,6 +184,56 @@ def test_the_archives_labels_win(project):
     assert files.read_json(folder / trained.MANIFEST) == {"kind": "archive"}
 
 
+@pytest.mark.parametrize("section", [{"kind": "archive"}, CONTENT["teachers"]["pascal"]["sal"] | {"kind": "archive"}])
+def test_the_archives_labels_can_be_declared(project, section):
+    """With the archive they are taken; rendered scenes ship none, which each stage that would need them says."""
+
+    def archive(content: Any) -> None:
+        content["study"]["source"]["pascal"] = "archive"
+        content["teachers"]["pascal"]["sal"] = section
+
+    def scenes(content: Any) -> None:
+        content["teachers"]["pascal"]["sal"] = section
+
+    teachers.check(write_params(archive), "pascal")
+    raw = paths.raw("archive-smoke", "pascal")
+    write_layout(raw)
+    files.write_json(paths.card("archive-smoke", "pascal"), cards.make_card(raw, "pascal", "archive"))
+    run_stage("distill")
+    assert paths.distilled("archive-smoke", "pascal").exists()
+    assert not list(paths.distilled("archive-smoke", "pascal").iterdir())  # nothing takes the archive's labels' place
+    params = write_params(scenes)
+    expected = (
+        r"^teachers.pascal.sal.kind: found archive, but study.source.pascal is scenes, and rendered scenes ship no"
+    )
+    with pytest.raises(UserError, match=expected):
+        teachers.check(params, "pascal")
+    with pytest.raises(UserError, match=expected):
+        teachers.predictor(params, "pascal")
+
+
+def test_budgets_without_a_network_to_train_are_refused(project):
+    def change(content: Any) -> None:
+        content["teachers"]["pascal"]["sal"] |= {"kind": "archive", "trained": None}
+
+    with pytest.raises(UserError, match=r"teachers.pascal.sal: budgets: found some, but no 'trained'"):
+        write_params(change)
+
+
+def test_without_a_network_to_train_nothing_is_taught_nor_waited_for(monkeypatch):
+    content = copy.deepcopy(CONTENT) | {"experiments": {"pascal": CONTENT["experiments"]["pascal"]}}
+    for name in ("pipeline.dependencies.declared", "pipeline.rules.declared"):
+        monkeypatch.setattr(name, lambda: content)
+    assert "nyud" in {rule.dataset for rule in rules.rules()}
+    content["teachers"]["pascal"] = {"normals": {"kind": "archive"}, "sal": {"kind": "archive"}}
+    found = rules.rules()
+    assert {rule.dataset for rule in found} == {"pascal"}
+    assert "teach" not in {rule.stage for rule in found}
+    (distill,) = (rule for rule in found if rule.stage == "distill")
+    assert not [path for path in distill.inputs if "teacher" in str(path)]
+    assert {"teachers.pascal.normals.kind", "teachers.pascal.sal.kind"} <= set(distill.params)
+
+
 # ONNX files -------------------------------------------------------------------------------------------------
 
 # Output channels as rows: weights of the three input channels, and a constant.
@@ -365,6 +415,9 @@ def test_what_is_no_probability_is_refused(project, value, expected):
         ("normals.onnx", {"file": "a"}, "teachers.pascal.normals.onnx.input: missing"),
         ("normals.budgets.smoke.stps", 5, "teachers.pascal.normals.budgets.smoke.stps: unknown parameter"),
         ("sal.budgets.smoke.batch_size", 9, "batch_size 9 exceeds images 8"),
+        ("sal", {"kind": "trained"}, "teachers.pascal.sal: kind is trained, but its section 'trained' is null"),
+        ("sal.kind", "archiv", "teachers.pascal.sal.kind: found 'archiv', expected: 'archive', 'trained' or 'onnx'"),
+        ("sal.trained", None, "teachers.pascal.sal: kind is trained, but its section 'trained' is null"),
         ("nromals", {}, "teachers.pascal.nromals.kind: missing"),
     ],
 )

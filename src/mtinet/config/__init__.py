@@ -135,7 +135,9 @@ class Params(Strict):
 
     def _check_teacher(self, where: str, dataset: str, task: str, teacher: Teacher) -> None:
         """It has a budget at every scale, labels to learn from, and sees none of the pictures that are scored."""
-        self._check_budgets(where, teacher.budgets)
+        if teacher.trained is None:
+            return
+        self._check_budgets(where, dataset, teacher.budgets)
         learnt = teacher.trained.learns_from
         if learnt == SCENES:
             self._check_pictures(f"{where}.trained.seed", dataset, teacher.trained.seed)
@@ -149,15 +151,24 @@ class Params(Strict):
         seen: dict[str, str] = {}
         for name, training in trainings.items():
             where = f"pretraining.{dataset}.{name}"
-            self._check_budgets(where, training.budgets)
+            self._check_budgets(where, dataset, training.budgets)
             self._check_pictures(f"{where}.seed", dataset, training.seed)
             if training.backbone in seen:
                 raise ValueError(f"{where}.backbone: {training.backbone} is that of '{seen[training.backbone]}' too")
             seen[training.backbone] = name
 
-    def _check_budgets(self, where: str, budgets: dict[str, Budget]) -> None:
-        for scale in self.scales:
+    def _check_budgets(self, where: str, dataset: str, budgets: dict[str, Budget]) -> None:
+        """A budget at every scale, whose pictures, where it has such, are sized in the way of the dataset's own."""
+        for scale, sets in self.scales.items():
             known(f"{where}.budgets", scale, budgets, "an entry for")
+            budget, scenes = budgets[scale], sets[dataset].scenes
+            if budget.images is None or scenes is None or (budget.longest is None) == (scenes.longest is None):
+                continue
+            wrong, right = ("longest", "height and width") if budget.longest else ("height", "longest alone")
+            raise ValueError(
+                f"{where}.budgets.{scale}.{wrong}: sizes pictures in another way than scales.{scale}.{dataset}.scenes;"
+                f" expected {right}"
+            )
 
     def _check_pictures(self, where: str, dataset: str, seed: int) -> None:
         """What is rendered from `seed` is none of the pictures that the experiments see."""

@@ -12,10 +12,13 @@ from mtinet.config.sections import SCENES, Backbone, Decay, InputSize, Name, Pix
 class Budget(Strict):
     """What a training before the experiments gets at one scale: `steps` at least, to whole epochs.
 
-    images, longest: number and longer side in pixels of the pictures rendered for it, where it learns from such.
+    images, and longest, or height and width: number and size in pixels of the pictures rendered for it, where it learns
+    from such: sized as the dataset's own, of varying shape with a common longest side, or all of one size.
     """
 
     images: Positive | None = None
+    height: Pixels | None = None
+    width: Pixels | None = None
     longest: Pixels | None = None
     input: InputSize
     steps: Positive
@@ -24,10 +27,10 @@ class Budget(Strict):
 
     def fits(self, renders: bool) -> None:
         """Raise ValueError unless pictures are sized exactly where they are rendered, and make one batch at least."""
-        given = [name for name in ("images", "longest") if getattr(self, name) is not None]
-        if given != (["images", "longest"] if renders else []):
-            wanted = "images and longest, the pictures to render" if renders else "neither images nor longest"
-            raise ValueError(f"found {given}, expected {wanted}")
+        given = [name for name in ("images", "height", "width", "longest") if getattr(self, name) is not None]
+        if given not in ([["images", "longest"], ["images", "height", "width"]] if renders else [[]]):
+            rendered = "images and longest, or images, height and width: the pictures to render"
+            raise ValueError(f"found {given}, expected {rendered if renders else 'neither images nor their size'}")
         if self.images is not None and self.batch_size > self.images:
             raise ValueError(f"batch_size {self.batch_size} exceeds images {self.images}")
 
@@ -70,19 +73,26 @@ class OnnxTeacher(Strict):
 
 
 class Teacher(Strict):
-    """What predicts a task's labels where the source lacks them; see `teachers` in params.yaml."""
+    """Where a task's predicted labels come from; see `teachers` in params.yaml.
 
-    kind: Literal["trained", "onnx"]
-    trained: TrainedTeacher
-    budgets: dict[Name, Budget]
-    onnx: OnnxTeacher | None
+    kind: archive, the labels that the archive ships, or what predicts them where the source lacks them.
+    """
+
+    kind: Literal["archive", "trained", "onnx"]
+    trained: TrainedTeacher | None = None
+    budgets: dict[Name, Budget] = {}  # noqa: RUF012  (pydantic copies defaults)
+    onnx: OnnxTeacher | None = None
 
     @model_validator(mode="after")
-    def budgets_fit(self) -> Teacher:
-        """Pictures are sized exactly where they are rendered, and make one batch at least."""
-        check_budgets(self.budgets, self.trained.learns_from == SCENES)
-        if self.kind == "onnx" and self.onnx is None:
-            raise ValueError("kind is onnx, but its section 'onnx' is null: declare the file there")
+    def sections_fit(self) -> Teacher:
+        """The kind has its section, pictures are sized exactly where they are rendered and make one batch at least."""
+        if self.kind in ("trained", "onnx") and getattr(self, self.kind) is None:
+            what = {"trained": "the network", "onnx": "the file"}[self.kind]
+            raise ValueError(f"kind is {self.kind}, but its section '{self.kind}' is null: declare {what} there")
+        if self.trained is not None:
+            check_budgets(self.budgets, self.trained.learns_from == SCENES)
+        elif self.budgets:
+            raise ValueError("budgets: found some, but no 'trained' that they are for; expected both or neither")
         return self
 
 

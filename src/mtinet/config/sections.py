@@ -125,6 +125,18 @@ class Scale(Strict):
         """Epochs that experiments on `backbone` get: their own number where `epochs_of` gives one."""
         return self.epochs_of.get(backbone, self.epochs)
 
+    def optimizer_for(self, experiment: Experiment) -> tuple[str, float]:
+        """What trains an experiment, its own optimiser or the scale's, and the initial learning rate after all."""
+        kind, lr = (
+            (experiment.optimizer, experiment.lr)
+            if self.optimizer is None
+            else (
+                self.optimizer.kind,
+                self.optimizer.lr,
+            )
+        )
+        return kind, lr * self.lr_factor
+
     def pretrained_for(self, backbone: str) -> str:
         """Initial weights of `backbone`: none, hub, path and digest of a state dict, or scenes: see `pretraining`."""
         return self.pretrained if isinstance(self.pretrained, str) else self.pretrained.get(backbone, "none")

@@ -214,15 +214,24 @@ def objects_in(path: Path) -> NDArray[Any]:
     try:
         objects: NDArray[Any] = anno[0, 0]["objects"].ravel()
         for thing in objects:
-            int(thing["class_ind"].item())
-            for part in thing["parts"].ravel():
-                str(part["part_name"].item()), part["mask"].shape
-    except (IndexError, ValueError, AttributeError, TypeError) as error:
+            check_object(thing)
+    except (IndexError, KeyError, ValueError, AttributeError, TypeError, OverflowError) as error:
         raise UserError(
-            f"{path}: found anno without PASCAL-Part's fields ({error}), expected objects with class_ind and "
-            "parts, these with part_name and mask; put the right file there"
+            f"{path}: found anno without PASCAL-Part's fields ({formats.said(error)}), expected objects with class_ind"
+            " and parts, these with part_name and mask; put the right file there"
         ) from None
     return objects
+
+
+def check_object(thing: Any) -> None:
+    """Raise what comes of it, ValueError among others, unless a record has a class and parts as they must be."""
+    index = thing["class_ind"].item()
+    if int(index) != index:
+        raise ValueError(f"class_ind {index!r}")
+    for part in thing["parts"].ravel():
+        str(part["part_name"].item())
+        if not isinstance(part["mask"], np.ndarray) or part["mask"].dtype.kind not in "buif":
+            raise ValueError("a mask that is no array of numbers")
 
 
 READERS: dict[str, Callable[[Path, Size], NDArray[np.uint8]]] = {

@@ -9,6 +9,8 @@ from typing import Any, Literal
 GUIDE = "seg"  # the task whose borders say where the patches of Figure 2a are
 RULE = "Held-out images at evenly spaced places of the split, chosen without looking at any prediction."
 
+TRAINED = "Beside each backbone: how long its runs were trained."
+
 
 @dataclass(frozen=True)
 class Caption:
@@ -34,10 +36,10 @@ CAPTIONS = {
     "propagation": Caption("Figure 3: the feature propagation module", "Read off the network's own modules."),
     "panel": Caption("Qualitative panel: single-task networks against MTI-Net", RULE, "png"),
     "methods": Caption("Qualitative panel: all methods", RULE, "png"),
-    "deltas": Caption("delta_m of every method", "Against the single-task networks on the same backbone."),
+    "deltas": Caption("delta_m of every method", f"Against the single-task networks on the same backbone. {TRAINED}"),
     "costs": Caption(
         "Accuracy against FLOPs and parameters",
-        "One multiply-add is one FLOP; one image at the paper's size, all tasks predicted.",
+        f"One multiply-add is one FLOP; one image at the paper's size, all tasks predicted. {TRAINED}",
     ),
     "curves": Caption("Learning curves", "Training losses of every run."),
 }

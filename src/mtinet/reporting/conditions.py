@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mtinet.config import SCENES, Params, Scale
+from mtinet.reporting.alike import alike
 
 SOURCES = {"scenes": "rendered here", "archive": "the real data"}
 
@@ -18,7 +19,8 @@ class Conditions:
 
     `pretrained` are the backbones' choices, as in params.yaml: none, hub, scenes, file; `beforehand` says what scenes
     means, `detail` what the scale means, in words; `machine` adds what else determines the bytes (threads, instruction
-    set, precision).
+    set, precision). `begins_with`: the backbones of each choice, where there are several. `steps`: of training, in
+    words. `alike`: groups of experiments that are one configuration at this scale.
     """
 
     source: str
@@ -29,6 +31,9 @@ class Conditions:
     machine: str = ""
     seeds: tuple[int, ...] = ()
     beforehand: tuple[str, ...] = ()
+    begins_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    steps: str = ""
+    alike: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
     def of(
@@ -36,19 +41,26 @@ class Conditions:
     ) -> Conditions:
         """The conditions of the experiments `names` of a dataset, from params.yaml and the runs' manifests."""
         scale, source = params.scale(dataset), params.study.source[dataset]
-        runs = list(manifests)
-        backbones = {params.experiment(dataset, name)[1].backbone for name in names}
+        runs, names = list(manifests), list(names)
+        backbones = {name: params.experiment(dataset, name)[1].backbone for name in names}
+        used = sorted(set(backbones.values()))
+        choices = sorted({scale.pretrained_for(backbone) for backbone in used})
         images = f"{scale.scenes.train} training images, " if scale.scenes and source == "scenes" else ""
         size = f"input {scale.input.height}x{scale.input.width}"
         return cls(
             source=source,
             scale=params.study.scale,
-            pretrained=tuple(sorted({scale.pretrained_for(backbone) for backbone in backbones})),
+            pretrained=tuple(choices),
             device=together(runs, "device") or f"{params.compute.device}, as asked for",
-            detail=f"{images}{size}, {duration(scale, backbones)}, batch {scale.batch_size}{instead(scale)}",
+            detail=f"{images}{size}, {duration(scale, used)}, batch {scale.batch_size}{instead(scale)}",
             machine=machine(runs),
             seeds=tuple(params.seeds),
-            beforehand=tuple(dict.fromkeys(beforehand(params, dataset, backbones))),
+            beforehand=tuple(dict.fromkeys(beforehand(params, dataset, used))),
+            begins_with={
+                choice: tuple(one for one in used if scale.pretrained_for(one) == choice) for choice in choices
+            },
+            steps=steps(runs, backbones),
+            alike=alike(params, dataset, names),
         )
 
     @property
@@ -72,13 +84,18 @@ class Conditions:
             found.append("the backbone is not pretrained on ImageNet")
         return found
 
+    def choice(self, choice: str) -> str:
+        """What backbones began with, in words; which ones, where others began with something else."""
+        named = self.begins_with.get(choice, ()) if len(self.pretrained) > 1 else ()
+        return pretraining(choice) + (f" on {', '.join(named)}" if named else "")
+
     def line(self) -> str:
         """One line: source, scale, pretraining, device, and whether comparable with the paper."""
         chosen = [choice for choice in self.pretrained if choice != SCENES or not self.beforehand]
         parts = [
             f"Source: {self.source}" + (f" ({SOURCES[self.source]})" if self.source in SOURCES else ""),
             f"scale: {self.scale}" + (f" ({self.detail})" if self.detail else ""),
-            f"pretraining: {' and '.join([*self.beforehand, *map(pretraining, chosen)])}",
+            f"pretraining: {' and '.join([*self.beforehand, *map(self.choice, chosen)])}",
             f"device: {self.device}" + (f" ({self.machine})" if self.machine else ""),
         ]
         if self.seeds:
@@ -96,6 +113,17 @@ def duration(scale: Scale, backbones: Iterable[str]) -> str:
     return f"{scale.epochs} epoch{'' if scale.epochs == 1 else 's'}" + (f" ({words})" if words else "")
 
 
+def steps(runs: Iterable[Mapping[str, Any]], backbones: Mapping[str, str]) -> str:
+    """Training steps as the manifests give them: one number, or those of each backbone where they differ."""
+    found: dict[str, set[int]] = {}
+    for run in runs:
+        if run["experiment"] in backbones:
+            found.setdefault(backbones[run["experiment"]], set()).add(run["steps"])
+    if len(set().union(*found.values())) <= 1:
+        return "".join(map(str, set().union(*found.values())))
+    return ", ".join(f"{' or '.join(map(str, sorted(counts)))} on {name}" for name, counts in found.items())
+
+
 def instead(scale: Scale) -> str:
     """The optimiser, where the scale puts one in the place of the experiments' own."""
     chosen = scale.optimizer
@@ -108,8 +136,8 @@ def beforehand(params: Params, dataset: str, backbones: Iterable[str]) -> Iterat
         name = params.pretraining_of(dataset, backbone)
         if name is not None:
             budget = params.pretraining[dataset][name].budgets[params.study.scale]
-            steps = f"{budget.steps} steps or more on {budget.images} other rendered pictures"
-            yield f"{pretraining(SCENES)} ({name}: {steps})"
+            budgeted = f"{budget.steps} steps or more on {budget.images} other rendered pictures"
+            yield f"{pretraining(SCENES)} ({name}: {budgeted})"
 
 
 def pretraining(choice: str) -> str:

@@ -36,10 +36,22 @@ def delta_bars(experiments: Sequence[Shown], compared: Entries, path: Path) -> N
         figure = Figure(figsize=(7.4, 0.235 * sum(counts) + 0.36 * len(counts) + 0.55), layout="constrained")
         axes = figure.subplots(len(counts), 1, squeeze=False, sharex=True, height_ratios=[n + 0.8 for n in counts])
         for axis, (backbone, group) in zip(axes[:, 0], groups.items(), strict=False):
-            axis.set_title(backbone, loc="left", fontsize=8.5)
+            axis.set_title(heading(backbone, group, compared), loc="left", fontsize=8.5)
             bars(axis, group, compared)
         axes[-1, 0].set_xlabel("delta_m in % against the single-task networks; line: 95 % interval, where there is one")
         canvas.save(figure, path)
+
+
+def heading(backbone: str, group: Sequence[Shown], compared: Entries) -> str:
+    """A backbone with the training steps and epochs of the `group`, all numbers where its runs differ in them."""
+    words = [backbone]
+    for unit in ("steps", "epochs"):
+        counts = sorted(
+            {found[unit] for entry in group if (found := compared.get(entry.name, {})).get(unit) is not None}
+        )
+        if counts:
+            words.append(f"{' or '.join(map(str, counts))} {unit if counts != [1] else unit.removesuffix('s')}")
+    return ", ".join(words)
 
 
 def bars(axis: Axes, group: Sequence[Shown], compared: Entries) -> None:
@@ -83,7 +95,7 @@ def against_costs(experiments: Sequence[Shown], compared: Entries, costs: Mappin
             measured = [entry for entry in group if compared.get(entry.name, {}).get("delta_m") is not None]
             for axis, cost in zip(axes, COSTS, strict=True):
                 points(axis, measured, compared, costs, cost, order)
-            axes[0].set_title(backbone, loc="left", fontsize=8.5)
+            axes[0].set_title(heading(backbone, group, compared), loc="left", fontsize=8.5)
             axes[0].set_ylabel("delta_m in %")
         for axis, (_, words) in zip(grid[-1], COSTS.values(), strict=True):
             axis.set_xlabel(words.format(**costs["conditions"]))

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from mtinet.errors import UserError
 from mtinet.evaluation.uncertainty import MARK
+from mtinet.reporting.alike import NOTE, WORDS, label_of
 from mtinet.reporting.cells import GAP, UNCLEAR, Cell, difference, measured_cell, number, printed_cell, scaled
 from mtinet.reporting.conditions import Conditions
 from mtinet.reporting.layouts import Column, Layout, RowLayout
@@ -70,16 +71,19 @@ def build(
     costs = (resources or {}).get("experiments", {})
     for row in layout.rows:
         measured = tuple(measured_cell(row, column, experiments, costs, layout.rows[0]) for column in columns)
-        rows.append(
-            method_row(row, columns, experiments, measured, printed_cells(row, layout, columns, published, measured))
-        )
+        printed = printed_cells(row, layout, columns, published, measured)
+        made = method_row(row, columns, experiments, measured, printed)
+        rows.append(replace(made, label=label_of(row, layout, conditions.alike)) if row.experiments else made)
     return Table(
         name=layout.name,
         title=layout.title,
         line=conditions.line(),
         columns=columns,
         rows=tuple(embolden(rows, columns)),
-        notes=tuple(notes(layout, rows, comparison, resources)),
+        notes=(
+            *notes(layout, rows, comparison, resources),
+            *([NOTE] if any(WORDS in row.label for row in rows) else []),
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 A kind of teacher is a module of this package, named as `kind` in params.yaml and imported by that name: `trained`,
 a network that the stage teach trains, or `onnx`, a network in a file of the user's. Labels that the source has win:
-with source archive no teacher is asked.
+with source archive no teacher is asked. The kind `archive` says that they are all there is; it has no module.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from mtinet.config import Compute, Params, Teacher
 from mtinet.data.layouts import layout
 from mtinet.errors import UserError
 
+ARCHIVE = "archive"
 # From an image uint8 [H, W, 3] to the label of its size, as the layout's `write_label` takes it.
 Predictor = Callable[[NDArray[np.uint8]], NDArray[Any]]
 
@@ -55,14 +56,20 @@ def check(params: Params, dataset: str) -> None:
 
 
 def declared(params: Params, dataset: str, task: str) -> Teacher:
-    """The teacher of a task; UserError where params.yaml has none."""
+    """The teacher of a task that the source does not label; UserError where params.yaml has none that predicts."""
     try:
-        return params.teachers[dataset][task]
+        teacher = params.teachers[dataset][task]
     except KeyError:
         raise UserError(
             f"no labels for '{task}' in the rendered scenes of {dataset}, and no teacher to predict them; declare"
             f" teachers.{dataset}.{task} in {paths.PARAMS}, or set study.source.{dataset} to archive, which has them"
         ) from None
+    if teacher.kind == ARCHIVE:
+        raise UserError(
+            f"teachers.{dataset}.{task}.kind: found archive, but study.source.{dataset} is scenes, and rendered scenes"
+            " ship no such labels; expected trained or onnx, or the source archive"
+        )
+    return teacher
 
 
 def predictor(params: Params, dataset: str) -> Callable[[str, str], NDArray[Any]]:

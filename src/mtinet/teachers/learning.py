@@ -16,7 +16,7 @@ from mtinet.data import apart, cards, labels, packing, scene_set
 from mtinet.data.layouts import layout
 from mtinet.data.packed import PackedSplit
 from mtinet.teachers import declared
-from mtinet.teachers.trained import METHOD, WEIGHTS
+from mtinet.teachers.trained import METHOD, WEIGHTS, section
 from mtinet.training import beforehand, loop
 from mtinet.training.beforehand import Learner
 
@@ -25,7 +25,7 @@ def teach(params: Params, dataset: str, task: str, folder: Path) -> None:
     """Train the teacher of a task and write its weights and manifest into `folder`; the same bytes on a CPU."""
     teacher = declared(params, dataset, task)
     budget = teacher.budgets[params.study.scale]
-    prepare_imports(teacher.trained, dataset, task)
+    prepare_imports(section(teacher), dataset, task)
     work = paths.unfinished("teach-data", files.digest_of(made_of(params, dataset, task)))
     if not (work / "packed").exists():
         pack(params, dataset, task, work)
@@ -46,10 +46,10 @@ def prepare_imports(trained: TrainedTeacher, dataset: str, task: str) -> None:
 def made_of(params: Params, dataset: str, task: str) -> dict[str, Any]:
     """All that determines the packed images and labels of a teacher."""
     teacher = declared(params, dataset, task)
-    source, budget = teacher.trained.learns_from, teacher.budgets[params.study.scale]
+    source, budget = section(teacher).learns_from, teacher.budgets[params.study.scale]
     code = stage.code_hash(stage.code_files())
     if source == SCENES:
-        pictures = {"seed": teacher.trained.seed, "images": budget.images, "longest": budget.longest}
+        pictures = beforehand.pictures(budget, section(teacher).seed).model_dump()
         return {"dataset": dataset, "task": task, "code": code, **pictures}
     card = files.read_json(paths.card(params.study_name(source), source))
     return {"dataset": source, "task": task, "code": code, "digest": card["digest"]}
@@ -57,7 +57,7 @@ def made_of(params: Params, dataset: str, task: str) -> dict[str, Any]:
 
 def learner_of(params: Params, dataset: str, task: str) -> Learner:
     """The teacher's training, as it is declared."""
-    trained = declared(params, dataset, task).trained
+    trained = section(declared(params, dataset, task))
     return Learner(
         name=f"teacher-{task}",
         method=METHOD,
@@ -76,9 +76,9 @@ def learner_of(params: Params, dataset: str, task: str) -> Learner:
 def pack(params: Params, dataset: str, task: str, work: Path) -> None:
     """Pack the images and labels that the teacher of a task learns from into `work`/packed."""
     teacher = declared(params, dataset, task)
-    source = teacher.trained.learns_from
+    source = section(teacher).learns_from
     if source == SCENES:
-        scenes = beforehand.pictures(teacher.budgets[params.study.scale], teacher.trained.seed)
+        scenes = beforehand.pictures(teacher.budgets[params.study.scale], section(teacher).seed)
         apart.pack(dataset, [task], scenes, work, stage.cores())
         return
     study, data = params.study_name(source), layout(source)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from mtinet import files, losses, models
-from mtinet.config import Compute, Teacher
+from mtinet.config import Compute, Teacher, TrainedTeacher
 from mtinet.data import transforms
 from mtinet.errors import UserError
 from mtinet.evaluation import outputs
@@ -26,7 +26,13 @@ def check(teacher: Teacher, task: str, scale: str) -> None:
     """Raise UserError unless the network can be built, with its ImageNet weights at `scale`, and has a loss."""
     losses.module(task)
     options = models.check_options(METHOD, {}, [task], [])
-    models.check_backbone(teacher.trained.backbone, teacher.budgets[scale].pretrained, options)
+    models.check_backbone(section(teacher).backbone, teacher.budgets[scale].pretrained, options)
+
+
+def section(teacher: Teacher) -> TrainedTeacher:
+    """The declaration, which a teacher of this kind has."""
+    assert teacher.trained is not None
+    return teacher.trained
 
 
 def load(teacher: Teacher, task: str, folder: Path, compute: Compute) -> Predictor:

@@ -77,7 +77,8 @@ def run_of(params: Params, dataset: str, learner: Learner, budget: Budget, image
 def pictures(budget: Budget, seed: int) -> SceneSet:
     """The pictures that a budget has rendered; of the set's two splits only the training split is."""
     assert budget.images is not None
-    return SceneSet(train=budget.images, val=1, longest=budget.longest, seed=seed)
+    sizes = {"height": budget.height, "width": budget.width, "longest": budget.longest}
+    return SceneSet(train=budget.images, val=1, **sizes, seed=seed)
 
 
 def learn(run: Run, split: PackedSplit, device: torch.device, kept: str, weights: Path, kind: str) -> None:

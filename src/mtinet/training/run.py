@@ -72,13 +72,12 @@ class Run:
     @property
     def optimizer(self) -> str:
         """adam or sgd: the experiment's, unless the scale puts one in its place."""
-        return self.experiment.optimizer if self.scale.optimizer is None else self.scale.optimizer.kind
+        return self.scale.optimizer_for(self.experiment)[0]
 
     @property
     def learning_rate(self) -> float:
         """Initial learning rate: the optimiser's times the scale's factor."""
-        chosen = self.experiment if self.scale.optimizer is None else self.scale.optimizer
-        return chosen.lr * self.scale.lr_factor
+        return self.scale.optimizer_for(self.experiment)[1]
 
     @property
     def epochs(self) -> int:
