@@ -43,8 +43,10 @@ def environment(**changes: str) -> dict[str, str]:
 
 def killed(folder: Path, kills: int, seed: int = 0, every: str = "0.2") -> dict[str, Any]:
     """The real stage, killed so often, then run to its end."""
-    command = [sys.executable, str(ROOT / "tests/killed_training.py"), str(folder), EXPERIMENT, str(kills), str(seed)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(**{EVERY: every}), timeout=600)
+    outputs = ",".join(str(path.relative_to(folder)) for path in results(folder, EXPERIMENT).values())
+    stage = ["train", "--dataset", "nyud", "--experiment", EXPERIMENT, "--seed", "0"]
+    command = [str(ROOT / "tests/killed_training.py"), str(folder), str(kills), str(seed), outputs, *stage]
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment(**{EVERY: every}), timeout=600)
     log = folder / "attempts.log"
     assert done.returncode == 0, done.stderr + (log.read_text() if log.exists() else "")
     found: dict[str, Any] = json.loads(done.stdout)
