@@ -1,4 +1,4 @@
-"""Teachers and backbones that are trained before the experiments: killed or told to leave, they end with the same bytes."""
+"""Trainings before the experiments, of teachers and backbones: killed or told to leave, they end with their bytes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STAGES = {
     "teach": (["--task", "sal"], paths.teacher(STUDY, "pascal", "sal")),
 }
 KILLS = 5
-LONGEST = 5.0  # seconds beside a step, which takes a tenth of a second here
+LONGEST = 10.0  # seconds; beside a step the grace is 3, and the machine may be busy
 
 
 def small(content: Any) -> None:
@@ -105,7 +105,7 @@ def test_kills_at_random_moments_change_no_byte(whole: tuple[str, Path, float], 
 
 
 def test_told_to_leave_at_random_moments(whole: tuple[str, Path, float], folder: Path) -> None:
-    """While pictures are rendered or packed, in a step, when it publishes: the status and, in the end, the same bytes."""
+    """While pictures are rendered or packed, in a step, or later: its status and, in the end, the same bytes."""
     stage, uninterrupted, seconds = whole
     rng, left = random.Random(7), 0
     for number in interruption.SIGNALS:

@@ -48,6 +48,8 @@ def no_room(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             return True
+        if isinstance(error, shutil.Error) and any(os.strerror(number) in str(error) for number in NO_ROOM):
+            return True  # of a whole folder's files, each in words
         error = error.__cause__ or error.__context__
     return False
 
