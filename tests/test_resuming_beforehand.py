@@ -23,12 +23,12 @@ from mtinet.config import SCENES
 from mtinet.training import loop
 from mtinet.training.checkpoints import EVERY
 
-SMALL = {"images": 4, "longest": 48, "input": {"height": 32, "width": 32}, "batch_size": 2, "steps": 8}
+SMALL = {"images": 4, "longest": 48, "input": {"height": 32, "width": 32}, "batch_size": 2, "steps": 6}
 STAGES = {
     "pretrain": (["--name", "r18fpn"], paths.pretrained(STUDY, "pascal", "r18fpn")),
     "teach": (["--task", "sal"], paths.teacher(STUDY, "pascal", "sal")),
 }
-KILLS = 5
+KILLS = 4
 LONGEST = 10.0  # seconds; beside a step the grace is 3, and the machine may be busy
 
 
@@ -58,7 +58,7 @@ def stage_command(stage: str) -> list[str]:
 
 def ended(process: subprocess.Popen[str]) -> str:
     """What a process that has to end well says."""
-    output, errors = process.communicate(timeout=300)
+    output, errors = process.communicate(timeout=900)
     assert process.returncode == 0, errors
     return output
 
