@@ -241,7 +241,7 @@ def test_one_fault_in_each_folder_of_a_set_at_once(own: Path) -> None:
     files_of = {line.partition(": ")[0] for line in found}
     assert files_of == {
         "images/kitchen.jpg", "depth/loft.npy", "edge/loft.png", "normals/hall.npy", "seg/attic.png",
-        "splits lists 1 images in both splits, e.g. hall",
+        "splits lists 1 images in both splits, e.g. hall, expected none",
     }  # fmt: skip
     record("bad values in a whole data set at once", len(files_of), 0)
 

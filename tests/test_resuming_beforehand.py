@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
-import runpy
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -18,9 +18,8 @@ from faults import record
 from killed_training import used
 from small_project import ROOT, STUDY, write_params
 
-from mtinet import files, interruption, paths
+from mtinet import interruption, paths
 from mtinet.config import SCENES
-from mtinet.training import loop
 from mtinet.training.checkpoints import EVERY
 
 SMALL = {"images": 4, "longest": 48, "input": {"height": 32, "width": 32}, "batch_size": 2, "steps": 6}
@@ -125,43 +124,32 @@ def test_told_to_leave_at_random_moments(whole: tuple[str, Path, float], folder:
     record("SIGTERM or SIGUSR1 while a teacher or a backbone is trained", tried=2, lost=0)
 
 
-def test_a_kill_while_the_result_is_published_costs_no_step(
-    whole: tuple[str, Path, float], folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+KILLED = """
+import os, runpy, sys
+sys.argv = sys.argv[1:]
+from pathlib import Path
+from mtinet import files
+target, publish = Path(sys.argv.pop(0)), files.publish
+files.publish = lambda source, place: os.kill(os.getpid(), 9) if place == target else publish(source, place)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+WITHOUT_A_STEP = """
+import runpy, sys
+sys.argv = sys.argv[1:]
+from mtinet import stage
+loop.train_step = None
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_a_kill_while_the_result_is_published_costs_no_step(whole: tuple[str, Path, float], folder: Path) -> None:
     """Checkpoints and pictures go when the result stands in its place, and not before."""
     stage, uninterrupted, _ = whole
-    target, original, step, steps = STAGES[stage][1], files.publish, loop.train_step, list[int]()
-
-    def run() -> None:
-        monkeypatch.setattr(sys, "argv", [f"stages/{stage}.py", *stage_command(stage)[1:]])
-        runpy.run_path(stage_command(stage)[0], run_name="__main__")
-
-    def killed(source: Path, place: Path) -> None:
-        if place == target:
-            raise SystemExit("killed")
-        original(source, place)
-
-    def counted(*arguments: Any) -> Any:
-        steps.append(arguments[5].step)
-        return step(*arguments)
-
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv(EVERY, "0")
-    monkeypatch.setattr("mtinet.stage.cores", lambda: 1)
-    monkeypatch.setattr(loop, "train_step", counted)
-    with monkeypatch.context() as patched:
-        patched.setattr(files, "publish", killed)
-        with pytest.raises(SystemExit, match="killed"):
-            run()
-    assert not target.exists()
-    assert len(steps) == SMALL["steps"]
-    run()
-    assert len(steps) == SMALL["steps"]
-    assert weights(folder, stage) == weights(uninterrupted, stage)
+    process = start(folder, "-c", KILLED, str(STAGES[stage][1]), *stage_command(stage))
+    _, errors = process.communicate(timeout=900)
+    assert process.returncode == -signal.SIGKILL, errors
+    assert not (folder / STAGES[stage][1]).exists()
+    ended(start(folder, "-c", WITHOUT_A_STEP, *stage_command(stage)))
+    assert contents(folder, stage) == contents(uninterrupted, stage)
     assert not left_over(folder)
     record("kill while a teacher or a backbone is published", tried=1, lost=0)
-
-
-def weights(folder: Path, stage: str) -> bytes:
-    """The manifest names what else this process has imported."""
-    return next(content for name, content in contents(folder, stage).items() if name.endswith(".safetensors"))
