@@ -137,6 +137,7 @@ WITHOUT_A_STEP = """
 import runpy, sys
 sys.argv = sys.argv[1:]
 from mtinet import stage
+from mtinet.training import loop
 loop.train_step = None
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
