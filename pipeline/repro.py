@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from mtinet import config, paths, stage
+from mtinet import config, locks, paths, stage
 from mtinet.config import Params
 from mtinet.errors import UserError
 from pipeline import write_dvc
@@ -138,7 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, help="runs side by side; default: cores / threads of a run, 1 with a GPU")
     given = parser.parse_args()
-    with stage.reporting_errors():
+    with stage.reporting_errors(), locks.repro_alone():
         params = config.load()
         write_dvc.check()
         declared = rules()

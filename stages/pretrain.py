@@ -1,5 +1,7 @@
 """Pre-train a backbone on pictures rendered for that alone; where no experiment begins with it, say what instead."""
 
+from pathlib import Path
+
 from mtinet import config, files, paths, stage  # isort: skip  (before torch: sets GOMP_SPINCOUNT)
 
 from mtinet.training import pretraining
@@ -12,12 +14,16 @@ def main() -> None:
         params = config.load()
         none = pretraining.reason_for_none(params, given.dataset, given.name)
         target = paths.pretrained(params.study_name(given.dataset), given.dataset, given.name)
-        with stage.writing(cached=[target]), files.replacing(target) as work:
-            work.mkdir()
-            if none is None:
-                pretraining.pretrain(params, given.dataset, given.name, work)
-            else:
-                files.write_json(work / MANIFEST, none)
+        with stage.writing(cached=[target]):
+            unfinished: list[Path] = []
+            with files.replacing(target) as work:
+                work.mkdir()
+                if none is None:
+                    unfinished = pretraining.pretrain(params, given.dataset, given.name, work)
+                else:
+                    files.write_json(work / MANIFEST, none)
+            for path in unfinished:  # not before: a kill would then cost all of the training
+                files.remove(path)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Run stages/train.py, kill it at random moments, run it again: `killed_training.py FOLDER EXPERIMENT KILLS SEED`.
+"""Run a stage that trains, kill it at random moments, run it again.
+
+    killed_training.py FOLDER KILLS SEED OUTPUTS STAGE ARGUMENT..   (outputs separated by commas)
 
 Each attempt is a fork of this process, which has imported torch but computed nothing: that saves every attempt the
 seconds of the imports. Only what the stage imports is imported here: more of the project would count as the run's
@@ -17,14 +19,14 @@ import sys
 import time
 from pathlib import Path
 
-from mtinet import config, paths
+from mtinet import config, files
 from mtinet.training import checkpoints, loop
 from mtinet.training.run import Run
 
-STAGE = str(Path(__file__).resolve().parents[1] / "stages/train.py")
+STAGES = Path(__file__).resolve().parents[1] / "stages"
 
 
-def attempt(experiment: str) -> int:
+def attempt(stage: str, arguments: list[str]) -> int:
     """Start the stage in a process of its own; its number."""
     child = os.fork()
     if child:
@@ -32,9 +34,9 @@ def attempt(experiment: str) -> int:
     log = os.open("attempts.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    sys.argv = ["stages/train.py", "--dataset", "nyud", "--experiment", experiment, "--seed", "0"]
+    sys.argv = [f"stages/{stage}.py", *arguments]
     try:
-        runpy.run_path(STAGE, run_name="__main__")
+        runpy.run_path(str(STAGES / f"{stage}.py"), run_name="__main__")
     except SystemExit as leaving:
         os._exit(int(leaving.code or 0))
     except BaseException as error:
@@ -68,36 +70,37 @@ def used(child: int) -> float:
 
 def step() -> int:
     """The step of the newest checkpoint, 0 where there is none."""
-    names = [path.name for folder in Path(".cache/train").glob("*") for path in checkpoints.Checkpoints(folder).found()]
+    names = [path.name for folder in Path(".cache").glob("*/*") for path in checkpoints.Checkpoints(folder).found()]
     return max((int(name.partition("-")[0]) for name in names), default=0)
 
 
-def forget(experiment: str) -> None:
-    """Remove what an attempt published, so that the next one trains."""
-    for place in (paths.weights, paths.history, paths.manifest):
-        place("scenes-smoke", "nyud", experiment, 0).unlink()
-
-
 def main() -> None:
-    folder, experiment, kills, seed = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    folder, kills, seed, outputs, stage, *arguments = sys.argv[1:]
     os.chdir(folder)
-    runpy.run_path(STAGE, run_name="imported")
-    loop.check(Run.of(config.load(), "nyud", experiment, 0))
+    runpy.run_path(str(STAGES / f"{stage}.py"), run_name="imported")
+    if stage == "train":  # imports the method and its losses
+        loop.check(Run.of(config.load(), "nyud", arguments[arguments.index("--experiment") + 1], 0))
+
+    def forget() -> None:
+        """Remove what an attempt published, so that the next one trains."""
+        for name in outputs.split(","):
+            files.remove(Path(name))
+
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    ended(attempt(experiment))
+    ended(attempt(stage, arguments))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     whole = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    forget(experiment)
-    moments = random.Random(seed)
+    forget()
+    moments = random.Random(int(seed))
     killed_at: list[int] = []
     published = 0
-    while len(killed_at) < kills:
-        if ended(attempt(experiment), moments.uniform(0.1 * whole, 0.95 * whole)):
+    while len(killed_at) < int(kills):
+        if ended(attempt(stage, arguments), moments.uniform(0.1 * whole, 0.95 * whole)):
             published += 1
-            forget(experiment)
+            forget()
         else:
             killed_at.append(step())
-    ended(attempt(experiment))
+    ended(attempt(stage, arguments))
     print(json.dumps({"killed_at": killed_at, "published": published}))
 
 

@@ -121,6 +121,50 @@ def test_snakemake_and_other_stages_exclude_one_another(tmp_path: Path, monkeypa
     locks.snakemake_alone().close()
 
 
+REPRO = """
+import sys
+from pipeline import repro
+
+repro.run_dvc = lambda *options: (print("at work", flush=True), sys.stdin.read())
+repro.main()
+"""
+
+
+def repro(folder: Path) -> subprocess.Popen[str]:
+    """`make repro` in a folder, which waits as soon as it calls DVC."""
+    root = Path(locks.__file__).parents[2]
+    return subprocess.Popen(
+        [sys.executable, "-c", REPRO], cwd=folder, env=os.environ | {"PYTHONPATH": f"{root / 'src'}:{root}"},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_two_make_repro_and_snakemake_exclude_one_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(Path(locks.__file__).parents[2] / name, tmp_path)
+    first = repro(tmp_path)
+    at_work(first)
+    second = repro(tmp_path)
+    _, errors = second.communicate(timeout=60)
+    assert second.returncode == 1
+    assert errors == (
+        f"ERROR: `make repro` (process {first.pid}) is at work in {tmp_path}: expected one at a time; run this again"
+        " when it has ended\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="a stage that Snakemake did not start is at work"):
+        locks.snakemake_alone()
+    first.kill()
+    first.communicate()
+    held = locks.snakemake_alone()
+    third = repro(tmp_path)
+    _, errors = third.communicate(timeout=60)
+    held.close()
+    assert third.returncode == 1
+    assert errors.startswith(f"ERROR: Snakemake (process {os.getpid()}) is at work in {tmp_path}")
+    record("a second make repro, or snakemake, while make repro was at work, and the other way round", tried=3, lost=0)
+
+
 # The real tools ---------------------------------------------------------------------------------------------
 
 

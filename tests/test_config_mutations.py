@@ -20,7 +20,30 @@ from mtinet.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "params.yaml").read_text()
-CONTENT = yaml.safe_load(TEXT)
+OWN = """
+study: {source: {rooms: archive}}
+scales: {smoke: {rooms: &rooms {
+  input: {height: 32, width: 64}, epochs: 1, epochs_of: {}, batch_size: 2, optimizer: {kind: adam, lr: 1.0e-3},
+  lr_factor: 1.0, augmentation: {zoom: [1.0], flip: true}, pretrained: none}}, laptop: {rooms: *rooms},
+  paper: {rooms: *rooms}}
+datasets: {rooms: {
+  layout: folders, archive: {path: my-rooms, sha256: null, limits: {files: 10, gigabytes: 1}},
+  tasks: {seg: {classes: 3, weight: 1.0}, depth: {weight: 1.0}, edge: {weight: 50.0}},
+  names: {seg: [wall, floor, box]}, edges: {max_dist: 0.011, protocol: released, flavour: seism}}}
+experiments: {rooms: {single_task: {rooms-seg: {
+  backbone: timm/hrnet_w18_small_v2, tasks: [seg], auxiliary: [], optimizer: adam, lr: 1.0e-4, weight_decay: 1.0e-4,
+  weights: best, options: {}}}}}
+"""  # a data set of one's own in folders, with the keys that the paper's two do not have
+
+
+def merged(content: Any, more: Any) -> Any:
+    """Nested sections put together."""
+    if not isinstance(content, dict) or not isinstance(more, dict):
+        return more
+    return content | {key: merged(content.get(key), value) for key, value in more.items()}
+
+
+CONTENT = merged(yaml.safe_load(TEXT), copy.deepcopy(yaml.safe_load(OWN)))
 NYUD = ("scales", "laptop", "nyud")
 MTI = ("experiments", "nyud", "mti_net", "hrnet18-mti")
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -203,6 +226,34 @@ def test_mutations_are_accepted_or_refused_by_the_keys_path(
         named = [part for part in (*key[-3:], name) if str(part) in message]
         assert named, (key, message)
     record("Parameters (params.yaml) changed at random", 1, 0)
+
+
+NEW = [key for key in PLACES if "rooms" in key or key[0] in ("pretraining", "compute")]
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    kind=st.sampled_from(["delete", "replace", "rename", "add", "copy", "swap"]),
+    key=st.sampled_from(NEW),
+    name=st.one_of(NAMES, st.integers(), st.none(), st.booleans()),
+    value=ODD,
+    other=st.sampled_from(PLACES),
+)
+def test_data_sets_of_ones_own_backbones_and_precision(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, key: Key, name: Any, value: Any, other: Key
+) -> None:
+    """The sections that few keys of the whole file belong to, mutated as often as all others together."""
+    content = copy.deepcopy(CONTENT)
+    mutate(content, kind, key, name, other if kind == "swap" else value)
+    message = loaded(tmp_path_factory.getbasetemp(), yaml.dump(content, Dumper=DUMPER, allow_unicode=True))
+    if message is not None:
+        named = [part for part in (*key[-3:], name) if str(part) in message]
+        assert named, (key, message)
+    record("Parameters (params.yaml) changed at random", 1, 0)
+
+
+def test_the_unchanged_parameters_are_accepted(tmp_path: Path) -> None:
+    assert loaded(tmp_path, yaml.safe_dump(CONTENT)) is None
 
 
 def test_mutations_of_the_text_are_accepted_or_refused(tmp_path: Path) -> None:

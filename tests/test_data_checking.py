@@ -14,8 +14,10 @@ import numpy as np
 import pascal_layout
 import pytest
 from faults import record
+from own_folder import SIZES, labels_of, write_own
 from PIL import Image
 from scipy.io import loadmat, savemat
+from test_data_folders import declare, parameters
 
 from mtinet import config, files, paths
 from mtinet.data import cards, checking, formats, nyud, pascal
@@ -167,6 +169,81 @@ def test_one_fault_of_every_kind_at_once(dataset: str, tmp_path: Path) -> None:
     assert found.keys() == expected.keys()
     assert all(says in found[name] for name, says in expected.items())
     record("bad values in a whole data set at once", len(kinds), 0)
+
+
+# A data set of one's own in folders: the file that is spoilt, how, and what the line says.
+OWN_FAULTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "truncated JPEG": ("images/kitchen.jpg", cut, "cannot be read as a picture"),
+    "empty JPEG": ("images/kitchen.jpg", lambda path: path.write_bytes(b""), "cannot be read as a picture"),
+    "truncated PNG": ("seg/kitchen.png", cut, "picture"),
+    "labels in colour": ("seg/kitchen.png", lambda p: Image.open(p).convert("RGB").save(p), "found mode RGB"),
+    "label outside the classes": ("seg/kitchen.png", lambda p: repaint(p, put(3)), "found class 3"),
+    "all ignored": ("seg/kitchen.png", lambda p: repaint(p, lambda a: np.full_like(a, 255)), "no valid pixel"),
+    "no edge known": ("edge/loft.png", lambda p: repaint(p, lambda a: np.full_like(a, 128)), "no valid pixel"),
+    "other size": ("seg/kitchen.png", lambda p: repaint(p, lambda a: a[:-1]), "the size of the upright image"),
+    "depth NaN": ("depth/loft.npy", lambda p: repaint(p, put(np.nan)), "NaN or infinity"),
+    "depth infinite": ("depth/loft.npy", lambda p: repaint(p, put(np.inf)), "NaN or infinity"),
+    "depth negative": ("depth/loft.npy", lambda p: repaint(p, put(-0.5)), "found depth -0.5"),
+    "depth with 8 bits": ("depth/hall.png", lambda p: repaint(p, lambda a: a.astype(np.uint8)), "grey PNG of 16 bits"),
+    "no depth measured": ("depth/hall.png", lambda p: repaint(p, np.zeros_like), "no valid pixel"),
+    "normals not of unit length": ("normals/hall.npy", lambda p: repaint(p, lambda a: 2 * a), "other length"),
+    "normals NaN": ("normals/hall.npy", lambda p: repaint(p, put(np.nan)), "other length"),
+    "normals with four channels": (
+        "normals/hall.npy", lambda p: repaint(p, lambda a: np.dstack([a, a[..., :1]])), "expected [H, W, 3]",
+    ),
+    "no normals": ("normals/hall.npy", lambda p: repaint(p, np.zeros_like), "no valid pixel"),
+    "edges of other values": ("edge/loft.png", lambda p: repaint(p, put(7)), "found the value 7"),
+    "pickled array": (
+        "depth/loft.npy", lambda p: np.save(p, np.array([{}], object), allow_pickle=True), "not a readable .npy",
+    ),
+    "truncated .npy": ("normals/hall.npy", cut, "not a readable .npy"),
+    "image lost": ("images/kitchen.jpg", Path.unlink, "cannot be read as a picture"),
+    "empty split": ("splits/val.txt", lambda p: p.write_text(""), "found nothing, expected the ids"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project that declares a data set in folders, with a file of every kind."""
+    monkeypatch.chdir(tmp_path)
+    declare(parameters("seg", "depth", "edge", "normals"))
+    root = write_own(tmp_path / "own")
+    for name in SIZES:
+        formats.write_array(root / "normals" / f"{name}.npy", labels_of(name)["normals"])
+    return root
+
+
+def test_a_sound_set_in_folders_has_no_faults(own: Path) -> None:
+    assert checking.faults(own, "rooms") == []
+
+
+@pytest.mark.parametrize("name", OWN_FAULTS)
+def test_a_fault_of_a_set_in_folders_is_named_with_its_file(name: str, own: Path) -> None:
+    file, spoil, expected = OWN_FAULTS[name]
+    spoil(own / file)
+    found = checking.faults(own, "rooms")
+    named = [line for line in found if line.startswith(f"{file}: ")]
+    assert len(named) == 1, found
+    assert expected in named[0]
+    assert "\n" not in named[0]
+    # Labels of an image that is lost, or in no list any more, are others' faults.
+    assert name in ("image lost", "empty split") or found == named
+    record("bad values (of each kind one)", 1, 0)
+
+
+def test_one_fault_in_each_folder_of_a_set_at_once(own: Path) -> None:
+    names = ("truncated JPEG", "depth NaN", "no edge known", "normals not of unit length", "empty split")
+    for name in names:
+        OWN_FAULTS[name][1](own / OWN_FAULTS[name][0])
+    Image.fromarray(np.full((72, 40), 3, np.uint8)).save(own / "seg" / "attic.png")
+    (own / "splits" / "val.txt").write_text("porch\nloft\nhall\n")
+    found = checking.faults(own, "rooms")
+    files_of = {line.partition(": ")[0] for line in found}
+    assert files_of == {
+        "images/kitchen.jpg", "depth/loft.npy", "edge/loft.png", "normals/hall.npy", "seg/attic.png",
+        "splits lists 1 images in both splits, e.g. hall, expected none",
+    }  # fmt: skip
+    record("bad values in a whole data set at once", len(files_of), 0)
 
 
 def test_faults_of_lists(tmp_path: Path) -> None:

@@ -125,6 +125,61 @@ def test_zip_that_leaves_its_folder(tmp_path: Path, name: str) -> None:
     assert "would be written outside the folder" in refused(tmp_path / "evil.zip", tmp_path / "work")
 
 
+AMBIGUOUS: dict[str, tuple[list[tuple[str, bytes]], str]] = {
+    "a file twice": ([("x/a", b"1"), ("x/a", b"2")], "'x/a' stands in it twice"),
+    "a file twice, written otherwise": ([("x/a", b"1"), ("./x//a", b"2")], "'x/a' stands in it twice"),
+    "a file and a folder": ([("x/a", b"1"), ("x/a/", b"")], "'x/a' stands in it twice"),
+    "a folder and a file": ([("x/a/", b""), ("x/a", b"1")], "'x/a' stands in it twice"),
+    "a file above a file": ([("x/a/b", b"1"), ("x/a", b"2")], "'x/a' stands in it as a file and as a folder"),
+    "a file below a file": ([("x/a", b"1"), ("x/a/b", b"2")], "'x/a' stands in it as a file and as a folder"),
+    "names that differ in case": ([("x/A.jpg", b"1"), ("x/a.JPG", b"2")], "'x/a.JPG' stands in it as 'x/A.jpg' too"),
+    "names that look alike": ([("x/\u00e9", b"1"), ("x/e\u0301", b"2")], "as 'x/\u00e9' too"),
+    "a detour": ([("x/a", b"1"), ("y/../x/b", b"2")], "'y/../x/b' would be written outside the folder"),
+    "no name": ([("./", b""), ("x", b"1"), (".", b"2")], "a file without a name"),
+    "a long name": ([("x/" + "a" * 256, b"1")], "is a name of 258 letters, expected at most 255"),
+    "a long name of few letters": ([("x/" + "\u20ac" * 86, b"1")], "is a name of 88 letters"),
+    "a long way": ([("/".join(["a" * 200] * 11), b"1")], "is a name of 2210 letters"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")  # zipfile says so when the test writes it
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+@pytest.mark.parametrize(("members", "expected"), AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
+def test_names_that_no_disk_takes_or_that_stand_twice(
+    tmp_path: Path, kind: str, members: list[tuple[str, bytes]], expected: str
+) -> None:
+    """Refused before anything is written: unpacking would stop in the middle, or one file replace another."""
+    path = tmp_path / f"evil.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in members:
+                archive.writestr(name, content)
+    else:
+        with tarfile.open(path, "w") as tar:
+            for name, content in members:
+                folder = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
+                tar.addfile(entry(name, type=folder, size=len(content)), io.BytesIO(content))
+    assert expected in refused(path, tmp_path / "work")
+    record("archives with a name twice, or one that no disk takes", 1, 0)
+
+
+def test_a_folder_may_be_named_again_and_a_name_be_as_long_as_disks_take_it(tmp_path: Path) -> None:
+    path, longest = tmp_path / "a.tar", "a" * 255
+    with tarfile.open(path, "w") as tar:
+        for member in (entry("./", type=tarfile.DIRTYPE), entry("x/", type=tarfile.DIRTYPE), entry(f"x/{longest}")):
+            tar.addfile(member)
+        tar.addfile(entry("x", type=tarfile.DIRTYPE))
+    unpacking.unpack(path, tmp_path / "out", Limits())
+    assert [item.name for item in (tmp_path / "out/x").iterdir()] == [longest]
+
+
+def test_zips_with_backslashes(tmp_path: Path) -> None:
+    """Some tools write them instead of slashes: a listing would see folders where unpacking makes none."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("NYUD_MT\\images\\0001.jpg", b"x")
+    assert "has backslashes, expected '/' between folders" in refused(tmp_path / "a.zip", tmp_path / "work")
+
+
 def test_bombs(tmp_path: Path) -> None:
     """A file that announces more than the limit, and one that announces little and holds much."""
     many, large, header = tmp_path / "many.tgz", tmp_path / "large.tgz", tmp_path / "header.tgz"

@@ -6,6 +6,7 @@ import ast
 import contextlib
 import os
 import resource
+import runpy
 import shutil
 import subprocess
 import sys
@@ -19,11 +20,14 @@ from archive_layout import write_layout
 from faults import record
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from own_folder import write_own
 from PIL import Image
 from small_project import ROOT, contents, results, write_project
+from test_data_folders import declare, parameters
 
-from mtinet import files, stage
-from mtinet.errors import UserError
+from mtinet import config, files, paths, stage
+from mtinet.data import cards
+from mtinet.errors import Interrupted, UserError
 from mtinet.training import checkpoints, provenance
 
 EXPERIMENT = "hrnet18-single-depth"
@@ -39,6 +43,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("this user may not mount a file system")
     yield folder
+    os.chdir(tmp_path)
     subprocess.run(["umount", str(folder)], check=True)
 
 
@@ -94,9 +99,7 @@ def canvas_to(path: Path) -> None:
 def test_not_even_a_small_file_finds_room(small_disk: Path, write: Callable[[Path], None]) -> None:
     """The disk was filled by somebody else to its last page."""
     (small_disk / "earlier").write_bytes(b"earlier")
-    with contextlib.suppress(OSError), (small_disk / "others").open("wb", buffering=0) as stream:
-        while True:
-            stream.write(bytes(4096))
+    fill(small_disk)
     with pytest.raises(UserError, match=rf"^no room to write {small_disk}/earlier .*unchanged$"):
         write(small_disk / "earlier")
     assert (small_disk / "earlier").read_bytes() == b"earlier"
@@ -138,6 +141,61 @@ def test_a_split_that_finds_no_room_is_one_line_and_no_kill(small_disk: Path, tm
     assert not list(small_disk.iterdir())
 
 
+def run_stage(name: str, dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [f"stages/{name}.py", "--dataset", dataset])
+    runpy.run_path(str(ROOT / f"stages/{name}.py"), run_name="__main__")
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """What stands in a folder, by its name."""
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def fill(disk: Path) -> None:
+    """Have somebody else take the last page of a disk."""
+    with contextlib.suppress(OSError), (disk / "others").open("ab", buffering=0) as stream:
+        while True:
+            stream.write(bytes(4096))
+
+
+@pytest.mark.parametrize("name", ["dataset", "prepare", "distill"])
+def test_stages_that_make_data_on_a_full_disk(
+    small_disk: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, the earlier data as they were, nothing half; and with room again the same command makes them."""
+    monkeypatch.chdir(small_disk)
+    dataset = "nyud" if name == "distill" else "rooms"
+    content = parameters("seg", "depth", "edge")
+    content["study"]["scale"] = "smoke"
+    content["datasets"]["rooms"]["archive"] = {"path": str(write_own(tmp_path / "own"))}
+    declare(content)
+    study = config.load().study_name(dataset)
+    if name == "distill":
+        raw = paths.raw(study, dataset)
+        write_layout(raw)
+        shutil.rmtree(raw / "edge")
+        files.write_json(paths.card(study, dataset), cards.make_card(raw, dataset, "scenes"))
+    else:
+        run_stage("dataset", dataset, monkeypatch)
+    if name != "distill":
+        paths.distilled(study, dataset).mkdir()
+    run_stage(name, dataset, monkeypatch)
+    made = everything(Path("data"))
+    fill(small_disk)
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as leaving:
+        run_stage(name, dataset, monkeypatch)
+    assert leaving.value.code == 1
+    line = capsys.readouterr().err.splitlines()[0]
+    assert line.startswith("ERROR: no room to write ")
+    assert everything(Path("data")) == made
+    assert not list(small_disk.rglob(".part-*"))
+    (small_disk / "others").unlink()
+    run_stage(name, dataset, monkeypatch)
+    assert everything(Path("data")) == made
+    record("Disk full while a stage made data", tried=1, lost=0)
+
+
 def run_limited(folder: Path, limit: int) -> subprocess.CompletedProcess[str]:
     """The stage train where no file may grow beyond `limit` bytes: works where nothing can be mounted."""
     command = ["stages/train.py", "--dataset", "nyud", "--experiment", EXPERIMENT, "--seed", "0"]
@@ -170,7 +228,7 @@ def test_a_stage_without_room_says_so_in_one_line_and_keeps_what_was_there(tmp_p
 @given(
     what=st.sampled_from(["file", "folder"]),
     existing=st.booleans(),
-    steps=st.integers(0, 4),
+    steps=st.integers(0, 6),
     number=st.integers(1, 9999),
 )
 @settings(max_examples=60, deadline=None)
@@ -180,11 +238,12 @@ def test_a_kill_at_any_step_of_publishing_leaves_all_or_nothing(
     """What the disk looks like after each step of `replacing`, cut off there; the next attempt clears it."""
     root = tmp_path_factory.mktemp("kill")
     target, temporary = root / "out", root / f".part-{number}-out"
-    old = root / f".part-{number}-old-out"
+    old, gone = root / f".part-{number}-old-out", root / f".part-{number}-gone-out"
 
     def make(path: Path, content: str) -> None:
         path.mkdir() if what == "folder" else None
         (path / "a" if what == "folder" else path).write_text(content)
+        (path / "b").write_text(content) if what == "folder" else None
 
     def read(path: Path) -> str:
         return (path / "a" if what == "folder" else path).read_text()
@@ -193,7 +252,8 @@ def test_a_kill_at_any_step_of_publishing_leaves_all_or_nothing(
         make(target, "earlier")
     moves = [lambda: make(temporary, "new")]
     if what == "folder" and existing:
-        moves += [lambda: target.rename(old), lambda: temporary.rename(target), lambda: files.remove(old)]
+        moves += [lambda: target.rename(old), lambda: temporary.rename(target), lambda: old.rename(gone)]
+        moves += [lambda: files.remove(gone / "b"), lambda: files.remove(gone)]
     else:
         moves += [lambda: temporary.replace(target)]
     for move in moves[:steps]:
@@ -205,8 +265,52 @@ def test_a_kill_at_any_step_of_publishing_leaves_all_or_nothing(
     assert target.exists() == (existing or published)
     if target.exists():
         assert read(target) == ("new" if published else "earlier")
+        assert what == "file" or (target / "b").exists()
     assert {path.name for path in root.iterdir()} == {other.name} | ({"out"} if target.exists() else set())
     record("Kill between two steps of publishing an output", tried=1, lost=0)
+
+
+def test_half_of_an_earlier_folder_never_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed while the earlier one is removed; then an orchestrator deletes the output, and the stage starts again."""
+    target, original = tmp_path / "out", shutil.rmtree
+    target.mkdir()
+    for name in ("a", "b"):
+        (target / name).write_text("earlier")
+
+    def killed(path: Path) -> None:
+        (path / "b").unlink()
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", killed)
+        with pytest.raises(SystemExit):
+            replace(target, new_folder)
+    assert (target / "a").read_text() == "new"
+    original(target)
+    files.recover(target)
+    assert list(tmp_path.iterdir()) == []
+    record("Kill between two steps of publishing an output", tried=1, lost=0)
+
+
+@pytest.mark.parametrize("error", [OSError("no luck"), Interrupted("SIGTERM arrived")])
+def test_a_folder_that_stepped_aside_comes_back_when_its_successor_cannot_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    target, original = tmp_path / "out", Path.rename
+    target.mkdir()
+    (target / "a").write_text("earlier")
+
+    def failing(self: Path, to: Path) -> Path:
+        if (self / "a").exists() and (self / "a").read_text() == "new":
+            raise error
+        return original(self, to)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(type(error)):
+        replace(target, new_folder)
+    assert (target / "a").read_text() == "earlier"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    record("Failure between two steps of publishing an output", tried=1, lost=0)
 
 
 def new_folder(path: Path) -> None:

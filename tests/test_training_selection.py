@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
+from collections.abc import Iterator
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from faults import record
 from synthetic import SyntheticSplit
 from test_training import CPU, assert_same, make_run, stopped
 
 from mtinet.data.transforms import augment
+from mtinet.errors import Interrupted
 from mtinet.training import loop, provenance, selection
 from mtinet.training.run import Run
 
@@ -41,7 +46,7 @@ def test_the_weights_of_the_epoch_with_the_least_loss_are_kept(
     """The losses are given; the weights after each epoch are noted beside."""
     seen: list[dict[str, torch.Tensor]] = []
 
-    def loss_on(run: Run, model: torch.nn.Module, split: Any, device: torch.device) -> float:
+    def loss_on(run: Run, model: torch.nn.Module, *others: Any) -> float:
         seen.append({name: value.clone() for name, value in model.state_dict().items()})
         return losses[len(seen) - 1]
 
@@ -98,6 +103,34 @@ def test_an_interrupted_run_keeps_what_an_uninterrupted_one_keeps(
     resumed, rows = trained(best_run(lr_factor=300.0), tmp_path / "parts")
     assert_same(resumed, weights)
     assert [row["validation_loss"] for row in rows] == losses
+
+
+def test_told_to_leave_while_validation_images_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It leaves before the next batch of them, as there may be minutes of them, and looks again when it goes on."""
+    weights, history = trained(best_run(), tmp_path / "whole")
+    original, looked = selection.plain, 0
+
+    def signalled(run: Run, split: Any) -> Iterator[Any]:
+        nonlocal looked
+        for batch in original(run, split):
+            looked += 1
+            if looked in (3, 4):  # the first batch of two after the second epoch; then again, as soon as it goes on
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield batch
+
+    monkeypatch.setattr(selection, "plain", signalled)
+    for count in (3, 4):
+        with pytest.raises(Interrupted, match="SIGTERM arrived, left after step 4 of 6 with a checkpoint"):
+            trained(best_run(), tmp_path / "parts")
+        assert looked == count
+    told: list[float] = []
+    run, folder = best_run(), tmp_path / "parts"
+    model, rows = loop.train(run, SyntheticSplit(9), folder, CPU, lambda row: told.append(row["epoch"]), VALIDATION)
+    assert looked == 8
+    assert told == [1, 2, 3]
+    assert_same(model.state_dict(), weights)
+    assert [[*row.items()] for row in rows] == [[*row.items()] for row in history]
+    record("SIGTERM while validation images choose the epoch", tried=2, lost=0)
 
 
 def test_the_images_that_choose_are_part_of_the_key() -> None:

@@ -48,6 +48,8 @@ def no_room(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             return True
+        if isinstance(error, shutil.Error) and any(os.strerror(number) in str(error) for number in NO_ROOM):
+            return True  # of a whole folder's files, each in words
         error = error.__cause__ or error.__context__
     return False
 
@@ -88,10 +90,16 @@ def publish(source: Path, target: Path) -> None:
     """Move `source` to `target` on the same file system, replacing what stands there."""
     if source.is_dir() and target.exists():
         # A rename cannot replace a folder with content: step the old one aside first.
-        old = target.with_name(f".part-{os.getpid()}-old-{target.name}")
-        target.rename(old)
-        source.rename(target)
-        remove(old)
+        old, gone = (target.with_name(f".part-{os.getpid()}-{kind}-{target.name}") for kind in ("old", "gone"))
+        try:
+            target.rename(old)
+            source.rename(target)
+        except BaseException:
+            if old.exists() and not target.exists():
+                old.rename(target)
+            raise
+        old.rename(gone)  # half of it, after a kill, is not what `recover` brings back
+        remove(gone)
     else:
         source.replace(target)
     flush_names(target.parent)
@@ -108,7 +116,7 @@ def recover(path: Path) -> None:
         if re.fullmatch(r"\.part-\d+-old", old.name.removesuffix(f"-{path.name}")) and not path.exists():
             old.rename(path)
     for left in path.parent.glob(f".part-*-{path.name}"):
-        if re.fullmatch(r"\.part-\d+(-old)?", left.name.removesuffix(f"-{path.name}")):
+        if re.fullmatch(r"\.part-\d+(-old|-gone)?", left.name.removesuffix(f"-{path.name}")):
             remove(left)
 
 

@@ -60,6 +60,22 @@ def beside_no_snakemake() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def repro_alone() -> Iterator[None]:
+    """Be the only `make repro` of this folder, without Snakemake beside it; UserError names the process that is there.
+
+    DVC would let a second one wait, stage by stage, and both would say how long all of it will take.
+    """
+    with beside_no_snakemake(), opened("repro") as stream:
+        if not taken(stream, fcntl.LOCK_EX):
+            raise UserError(
+                f"`make repro` (process {holder(stream)}) is at work in {Path.cwd()}: expected one at a time; run this"
+                " again when it has ended"
+            )
+        sign(stream)
+        yield
+
+
 def snakemake_alone() -> IO[str]:
     """Let no stage begin in this folder but Snakemake's own, until the returned stream is closed.
 

@@ -53,6 +53,7 @@ def take(path: Path, archive: Archive, folder: Path, dataset: str) -> str:
             if (root / name).is_symlink():  # it would lead to what is thrown away below
                 raise Damaged(f"{path}: {name} is a link, expected a folder; get the archive again")
             if (root / name).is_dir():
+                files.flush(root / name)
                 files.publish(root / name, folder / name)
     finally:
         files.remove(work)

@@ -90,11 +90,13 @@ def of_image(root: Path, image_id: str, tasks: list[str], data: Layout, distille
 
 
 def of_label(root: Path, image_id: str, task: str, size: Size, data: Layout, distilled: Path | None) -> Iterator[str]:
-    """A label without a single valid pixel, for a task of which every image should have some."""
+    """A label without a valid pixel, for a task of which every image, or every file that there is, should have some."""
     label = data.read_label(root, task, image_id, size, distilled)
-    if task in data.NEVER_EMPTY and not valid(label, task).any():
-        path = source_of(data.label_path(Path(), task, image_id), root, distilled)
-        yield f"{path}: found no valid pixel, expected some; put the right file there or leave '{image_id}' out"
+    expected = data.label_path(root, task, image_id).is_file() if data.ARCHIVE.partial else task in data.NEVER_EMPTY
+    if expected and not valid(label, task).any():
+        path = source_of(data.label_path(root, task, image_id).relative_to(root), root, distilled)
+        way_on = "remove it" if data.ARCHIVE.partial else f"leave '{image_id}' out"
+        yield f"{path}: found no valid pixel, expected some; put the right file there or {way_on}"
 
 
 def valid(label: NDArray[Any], task: str) -> NDArray[np.bool_]:

@@ -71,6 +71,7 @@ def download(archive: Archive, dataset: str) -> Path:
             with requests.Session() as session:
                 persist(session, url, part, archive, dataset)
             check(part, archive)
+            files.flush(part.path)
         except (requests.RequestException, unpacking.Damaged) as error:
             failures.append(f"{url.partition('?')[0]}: {unpacking.one_line(error)}")
             continue

@@ -1,14 +1,17 @@
 """Archive files from strangers: looked through before anything is written, then unpacked.
 
-Refused are names that lead out of the folder, links that do, devices, and more files or bytes than declared.
+Refused are names that lead out of the folder, links that do, devices, two of one name, names that no disk takes, and
+more files or bytes than declared.
 """
 
 from __future__ import annotations
 
 import gzip
 import lzma
+import os
 import posixpath
 import tarfile
+import unicodedata
 import zipfile
 import zlib
 from collections import Counter
@@ -22,6 +25,7 @@ from mtinet.errors import UserError
 
 GIGABYTE = 10**9
 LONGEST_HEADER = 1 << 20  # bytes of a tar header that holds a long name: tarfile reads it whole
+LONGEST_PART, LONGEST_NAME = 255, 2048  # bytes; file systems take 4096, the folder that it is unpacked into included
 LARGEST_SAMPLE = 64 << 20  # bytes of a file that is looked into while the archive is listed
 BROKEN = (
     tarfile.TarError,
@@ -130,7 +134,8 @@ def entries(path: Path, limits: Limits) -> Iterator[Entry]:
     Links are judged at the end, when all are known, since the way to a file may lead through several.
     """
     size, links = 0, {}
-    names = []
+    kinds: dict[str, str] = {}
+    seen: dict[str, Entry] = {}
     for number, entry in enumerate(tar_entries(path) if kind_of(path) == "tar" else zip_entries(path), 1):
         size += entry.size
         if number > limits.files or size > limits.gigabytes * GIGABYTE:
@@ -139,11 +144,13 @@ def entries(path: Path, limits: Limits) -> Iterator[Entry]:
                 f" {limits.gigabytes:g} gigabytes"
             )
         refuse_outside(entry)
-        names.append(entry.name)
+        refuse_unwritable(entry)
+        refuse_twice(entry, seen)
+        refuse_both(entry, kinds)
         if entry.kind == "link":
             links[entry.name] = entry.target
         yield entry
-    for name in (*names, *links.values()) if links else ():
+    for name in (*kinds, *links.values()) if links else ():
         through = [str(part) for part in PurePosixPath(name).parents if str(part) in links]
         if through:
             raise ValueError(f"'{name}' lies behind the link '{through[0]}'")
@@ -156,6 +163,37 @@ def refuse_outside(entry: Entry) -> None:
     for name, what in ((entry.name, "would be written"), (entry.target, "is a link that leads")):
         if name.startswith("/") or ".." in PurePosixPath(name).parts or "\0" in name:
             raise ValueError(f"'{entry.name}' {what} outside the folder")
+
+
+def refuse_unwritable(entry: Entry) -> None:
+    """Raise ValueError for a name that file systems do not take."""
+    parts = [len(os.fsencode(part)) for part in PurePosixPath(entry.name).parts]
+    if not parts and entry.kind != "folder":
+        raise ValueError(f"a {entry.kind} without a name")
+    if max(parts, default=0) > LONGEST_PART or sum(parts) + len(parts) > LONGEST_NAME:
+        raise ValueError(
+            f"'{entry.name[:40]}...' is a name of {len(entry.name)} letters, expected at most {LONGEST_PART} between"
+            " two slashes"
+        )
+
+
+def refuse_twice(entry: Entry, seen: dict[str, Entry]) -> None:
+    """Raise ValueError where an entry has another's name, to any file system; one folder may be named again.
+
+    Which of them is meant nobody can tell, and where case counts for nothing one would take the other's place.
+    """
+    other = seen.setdefault(unicodedata.normalize("NFC", entry.name).casefold(), entry)
+    if other is not entry and (other.name, other.kind, entry.kind) != (entry.name, "folder", "folder"):
+        how = "twice" if other.name == entry.name else f"as '{other.name}' too"
+        raise ValueError(f"'{entry.name}' stands in it {how}, expected every name once, whatever its case")
+
+
+def refuse_both(entry: Entry, kinds: dict[str, str]) -> None:
+    """Raise ValueError for a file that others lie below; `kinds` gets the entry and the folders above it."""
+    above = {str(folder): "folder" for folder in PurePosixPath(entry.name).parents}
+    for name, kind in {**above, entry.name: entry.kind}.items():
+        if {kind, kinds.setdefault(name, kind)} == {"file", "folder"}:
+            raise ValueError(f"'{name}' stands in it as a file and as a folder")
 
 
 class Header(tarfile.TarInfo):
@@ -187,7 +225,7 @@ def tar_entries(path: Path) -> Iterator[Entry]:
     """The members of a tar archive, compressed or not."""
     with tarfile.open(path, tarinfo=Header) as tar:
         for member in tar:
-            name, target = plain(member.name), ""
+            name, target = straight(member.name), ""
             if member.issparse():
                 raise ValueError(f"'{name}' {SPARSE}")
             kind = "file" if member.isreg() else "folder" if member.isdir() else "other"
@@ -218,8 +256,10 @@ def zip_entries(path: Path) -> Iterator[Entry]:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             kind = "folder" if member.is_dir() else "file"
-            name = plain(member.filename.replace("\\", "/"))
+            name = straight(member.filename.replace("\\", "/"))
             yield Entry(name, member.file_size, kind, read=partial(archive.read, member))
+            if "\\" in member.filename:
+                raise ValueError(f"'{member.filename}' has backslashes, expected '/' between folders")
 
 
 def tar_content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
@@ -228,8 +268,13 @@ def tar_content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return stream.read() if stream else b""
 
 
+def straight(name: str) -> str:
+    """A path without "." and doubled slashes; ".." stays, since tar and zip do not agree about where it leads."""
+    return str(PurePosixPath(name))
+
+
 def plain(name: str) -> str:
-    """A path without "." and doubled slashes; ".." stays only where it leads outside."""
+    """A link's target without "." and doubled slashes; ".." stays only where it leads outside."""
     return posixpath.normpath(name) if name else "."
 
 

@@ -21,8 +21,11 @@ from mtinet.training import beforehand, loop
 from mtinet.training.beforehand import Learner
 
 
-def teach(params: Params, dataset: str, task: str, folder: Path) -> None:
-    """Train the teacher of a task and write its weights and manifest into `folder`; the same bytes on a CPU."""
+def teach(params: Params, dataset: str, task: str, folder: Path) -> list[Path]:
+    """Train the teacher of a task and write its weights and manifest into `folder`; the same bytes on a CPU.
+
+    Returns the unfinished work, pictures and checkpoints, which may go when `folder` is published.
+    """
     teacher = declared(params, dataset, task)
     budget = teacher.budgets[params.study.scale]
     prepare_imports(section(teacher), dataset, task)
@@ -32,8 +35,7 @@ def teach(params: Params, dataset: str, task: str, folder: Path) -> None:
     split = PackedSplit(work / "packed")
     run = beforehand.run_of(params, dataset, learner_of(params, dataset, task), budget, len(split))
     device = loop.device_of(params.compute.device)
-    beforehand.learn(run, split, device, "", folder / WEIGHTS, teacher.kind)
-    files.remove(work)
+    return [beforehand.learn(run, split, device, "", folder / WEIGHTS, teacher.kind), work]
 
 
 def prepare_imports(trained: TrainedTeacher, dataset: str, task: str) -> None:

@@ -81,9 +81,12 @@ def pictures(budget: Budget, seed: int) -> SceneSet:
     return SceneSet(train=budget.images, val=1, **sizes, seed=seed)
 
 
-def learn(run: Run, split: PackedSplit, device: torch.device, kept: str, weights: Path, kind: str) -> None:
+def learn(run: Run, split: PackedSplit, device: torch.device, kept: str, weights: Path, kind: str) -> Path:
     """Train, going on where an interrupted attempt was, and write the weights of the network's part `kept` (all of it
-    where empty), and beside them the manifest, whose "kind" is `kind`; the same bytes each time on a CPU."""
+    where empty), and beside them the manifest, whose "kind" is `kind`; the same bytes each time on a CPU.
+
+    Returns the folder of the checkpoints, which may go when the weights are published.
+    """
     loop.check(run)  # imports the network and the losses, whose code belongs to the run's origin
     origin = provenance.Origin.of(run, split, device)
     unfinished = paths.unfinished(run.name, origin.key)
@@ -97,4 +100,4 @@ def learn(run: Run, split: PackedSplit, device: torch.device, kept: str, weights
     losses = [round(row["loss"], 6) for row in history]
     manifest = {"kind": kind, "losses": losses, **provenance.manifest(origin, history, weights)}
     files.write_json(weights.parent / MANIFEST, manifest)
-    files.remove(unfinished)
+    return unfinished

@@ -98,11 +98,14 @@ def seconds_between() -> float | None:
 
 
 def random_states() -> dict[str, Any]:
-    """The states of all global generators, as plain data and tensors."""
+    """The states of all global generators, as plain data and tensors; of GPUs that of the one this process uses.
+
+    Of several processes with a GPU each all draw alike, so the first one's are those of all.
+    """
     _, keys, *rest = np.random.get_state()
     return {
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all(),
+        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
         "numpy": [torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest],
         "python": random.getstate(),
     }
@@ -111,8 +114,8 @@ def random_states() -> dict[str, Any]:
 def set_random_states(states: Mapping[str, Any]) -> None:
     """Bring the global generators to where they were."""
     torch.set_rng_state(states["torch"])
-    if len(states["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(states["cuda"])
+    if states["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
     keys, *rest = states["numpy"]
     np.random.set_state(("MT19937", keys.numpy().astype(np.uint32), *rest))
     random.setstate(states["python"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import os
 import signal
@@ -158,12 +159,13 @@ def fit(
     optimizer = optimizer_of(run, procedure.parameter_groups())
     position = resume(kept, model, optimizer, chosen)
     distributed.share_gradients(procedure, optimizer)
-    for row in position.history:
+    unseen = chosen.unseen(position.history)
+    for row in position.history[: len(position.history) - len(unseen)]:
         on_epoch(row)
     with interruption.noted() as note:
-        for ended in steps(run, split, procedure, optimizer, position, device):
-            if ended is not None:
-                chosen.note(ended, model)
+        to_come = steps(run, split, procedure, optimizer, position, device)
+        for ended in itertools.chain(unseen, to_come):
+            if ended is not None and chosen.note(ended, model, lambda: any(distributed.largest(number_of(note)))):
                 on_epoch(ended)
             done = len(position.history) * per_epoch + position.batch
             told, due = distributed.largest(number_of(note), distributed.rank() == 0 and kept.due())

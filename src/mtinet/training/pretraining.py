@@ -19,8 +19,11 @@ from mtinet.training.beforehand import Learner
 METHOD = "multi_task"
 
 
-def pretrain(params: Params, dataset: str, name: str, folder: Path) -> None:
-    """Train the backbone that is declared as `name` and write it, with its manifest, into `folder`."""
+def pretrain(params: Params, dataset: str, name: str, folder: Path) -> list[Path]:
+    """Train the backbone that is declared as `name` and write it, with its manifest, into `folder`.
+
+    Returns the unfinished work, pictures and checkpoints, which may go when `folder` is published.
+    """
     declared = params.pretraining[dataset][name]
     budget = declared.budgets[params.study.scale]
     layout(dataset)
@@ -44,8 +47,7 @@ def pretrain(params: Params, dataset: str, name: str, folder: Path) -> None:
     )
     run = beforehand.run_of(params, dataset, learner, budget, len(split))
     device = loop.device_of(params.compute.device)
-    beforehand.learn(run, split, device, "backbone", folder / WHOLE, SCENES)
-    files.remove(work)
+    return [beforehand.learn(run, split, device, "backbone", folder / WHOLE, SCENES), work]
 
 
 def reason_for_none(params: Params, dataset: str, name: str) -> dict[str, Any] | None:

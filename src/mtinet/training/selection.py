@@ -7,7 +7,7 @@ reading of its own (`weights: best` in params.yaml), never the default, and says
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -29,8 +29,14 @@ class Selection(Protocol):
 
     state: dict[str, Any]
 
-    def note(self, row: dict[str, float], model: nn.Module) -> None:
-        """Look at the model after the epoch of `row`, and add to the row what was measured."""
+    def unseen(self, history: list[dict[str, float]]) -> list[dict[str, float]]:
+        """The rows of epochs whose model was not looked at: of the last one, where `note` was left."""
+
+    def note(self, row: dict[str, float], model: nn.Module, leaving: Callable[[], bool]) -> bool:
+        """Look at the model after the epoch of `row`, and add to the row what was measured.
+
+        False, and nothing is added, where `leaving`, asked again and again, said that this process has to leave.
+        """
 
     def apply(self, model: nn.Module) -> None:
         """Give the model the weights that are kept."""
@@ -44,8 +50,11 @@ class Last:
     def __init__(self) -> None:
         self.state = {}
 
-    def note(self, row: dict[str, float], model: nn.Module) -> None:
-        pass
+    def unseen(self, history: list[dict[str, float]]) -> list[dict[str, float]]:
+        return []
+
+    def note(self, row: dict[str, float], model: nn.Module, leaving: Callable[[], bool]) -> bool:
+        return True
 
     def apply(self, model: nn.Module) -> None:
         pass
@@ -61,11 +70,18 @@ class Best:
         self.run, self.split, self.device = run, split, device
         self.state: dict[str, Any] = {}
 
-    def note(self, row: dict[str, float], model: nn.Module) -> None:
-        row[COLUMN] = loss_on(self.run, model, self.split, self.device)
+    def unseen(self, history: list[dict[str, float]]) -> list[dict[str, float]]:
+        return [row for row in history if COLUMN not in row]
+
+    def note(self, row: dict[str, float], model: nn.Module, leaving: Callable[[], bool]) -> bool:
+        loss = loss_on(self.run, model, self.split, self.device, leaving)
+        if loss is None:
+            return False
+        row[COLUMN] = loss
         if not self.state or row[COLUMN] < self.state["loss"] or math.isnan(self.state["loss"]):
             weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
             self.state = {"loss": row[COLUMN], "model": weights}
+        return True
 
     def apply(self, model: nn.Module) -> None:
         model.load_state_dict(self.state["model"])
@@ -86,14 +102,19 @@ def selection_of(run: Run, validation: PackedSplit | None, device: torch.device)
 
 
 @torch.no_grad()
-def loss_on(run: Run, model: nn.Module, split: PackedSplit, device: torch.device) -> float:
+def loss_on(
+    run: Run, model: nn.Module, split: PackedSplit, device: torch.device, leaving: Callable[[], bool] = lambda: False
+) -> float | None:
     """The training objective on a whole split, without augmentation: the mean over batches, weighted by their images.
 
-    In float32, the model in evaluation mode. Of several processes each computes all of it: the same number.
+    In float32, the model in evaluation mode. Of several processes each computes all of it: the same number. None as
+    soon as `leaving` says True, which is asked before each batch: there may be minutes of them.
     """
     model.eval()
     total = 0.0
     for batch in plain(run, split):
+        if leaving():
+            return None
         targets = {key: value.to(device) for key, value in batch.items()}
         targets["image"] = targets["image"].contiguous(memory_format=torch.channels_last)
         loss, _ = total_loss(model(targets["image"]), targets, run.loss_weights)
