@@ -130,6 +130,9 @@ def test_torchrun_starts_the_declared_processes(shared_run: Project, shown: list
     assert contents(shared_run.folder, NAME) == alone
 
 
+SAID = "import os; print(os.environ['MLFLOW_TRACKING_URI'])"
+
+
 # A server of histories -----------------------------------------------------------------------------------------
 
 
@@ -155,7 +158,7 @@ def test_a_server_is_where_jobs_are_told_that_it_is(tmp_path: Path, shown: list[
     assert (tmp_path / "mlflow.db").stat().st_size > 0
     (assignment,) = exported.words[1:]
     told = subprocess.run(
-        ["bash", "-ec", f"{exported.text}; {sys.executable} -c 'import os; print(os.environ[\"MLFLOW_TRACKING_URI\"])'"],
+        ["bash", "-ec", f"{exported.text}; {sys.executable} -c \"{SAID}\""],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     assert f"MLFLOW_TRACKING_URI={told.strip()}" == assignment
