@@ -71,7 +71,7 @@ def test_all_faults_of_a_data_set_at_once(mtinet: CommandLine, tmp_path: Path) -
     assert sum(f"  2  such as {line}" in many.err for line in said) == 3
     answer = mtinet("check-data", str(folder), "--dataset", "nyud", "--json")
     assert answer.status == 1
-    assert json.loads(answer.out)["faults"] == broken.out.splitlines()
+    assert json.loads(answer.out)["faults"] == said
     shutil.rmtree(folder)
     assert "no such folder" in mtinet("check-data", str(folder), "--dataset", "nyud").out
     assert mtinet("check-data", str(folder), "--dataset", "no-such").status == 1
