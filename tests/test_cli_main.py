@@ -150,4 +150,4 @@ def test_the_readme_names_the_exit_statuses() -> None:
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     listed = f"0 fine; 1 an error, or a problem found; 2 usage; {interruption.REQUEUE} a signal (SIGTERM, SIGUSR1)"
     assert listed in text
-    assert f"; {module.INTERRUPTED} Ctrl-C" in text
+    assert f"; {interruption.CTRL_C} Ctrl-C" in text

@@ -10,6 +10,7 @@ import pytest
 import torch
 from archive_layout import write_layout
 from command_line import ROOT, CommandLine, copy_reports
+from PIL import Image
 
 from mtinet import config, models
 from mtinet.studies.declared import counted
@@ -57,9 +58,20 @@ def test_all_faults_of_a_data_set_at_once(mtinet: CommandLine, tmp_path: Path) -
     assert broken.status == 1
     assert len(broken.out.splitlines()) == 2
     assert broken.err == f"{folder}: 2 faults\n"
+    sizes = sorted((folder / "images").iterdir())
+    for path in sizes[1:]:
+        Image.new("RGB", (64, 64)).save(path)
+    many = mtinet("check-data", str(folder), "--dataset", "nyud")
+    said = many.out.splitlines()
+    counts = {kind: sum(kind in line for line in said) for kind in ("depth/", "normals/", "edge/", "segmentation/")}
+    assert counts == {"depth/": 2, "normals/": 2, "edge/": 2, "segmentation/": 3}
+    headline, *kinds = many.err.splitlines()
+    assert headline == f"{folder}: 9 faults of 6 kinds:"
+    assert sum(int(line.split()[0]) for line in kinds) == 9
+    assert sum(f"  2  such as {line}" in many.err for line in said) == 3
     answer = mtinet("check-data", str(folder), "--dataset", "nyud", "--json")
     assert answer.status == 1
-    assert json.loads(answer.out)["faults"] == broken.out.splitlines()
+    assert json.loads(answer.out)["faults"] == said
     shutil.rmtree(folder)
     assert "no such folder" in mtinet("check-data", str(folder), "--dataset", "nyud").out
     assert mtinet("check-data", str(folder), "--dataset", "no-such").status == 1

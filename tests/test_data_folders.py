@@ -161,12 +161,23 @@ def test_all_faults_are_named_at_once(rooms: Path) -> None:
         "edge/cellar.png: found the value 1, expected 255 (yes), 0 (no) or 128 (no label)",
         "images/porch.jpg: cannot be read as a picture",
         "depth/loft.npy: found depth 2500 to 2500, expected metres in 0..1000",
-        "images/nowhere.jpg: cannot be read as a picture",
+        "images/nowhere.jpg: no such file, though a split lists 'nowhere'; put it there",
     ]
     assert [line for line in expected if not any(said.startswith(line) for said in found)] == []
     assert len(found) == len(expected), found
     with pytest.raises(UserError, match=r"my-rooms is not a data set in folders.*problems\); put right what is listed"):
         archives.reachable(config.load().datasets["rooms"].archive, "rooms")
+
+
+def test_photos_are_called_as_cameras_and_people_call_them(rooms: Path) -> None:
+    """With spaces and letters of any language; lists written on any system, with or without its marks."""
+    for folder in ("images", "seg", "depth"):
+        for path in (rooms / folder).glob("loft.*"):
+            path.rename(path.with_name(f"Über dem Flur (2){path.suffix}"))
+    (rooms / "splits" / "val.txt").write_bytes("\ufeffporch\r\nÜber dem Flur (2)\r\n\r\n".encode())
+    assert layout("rooms").split_ids(rooms, "val") == ["porch", "Über dem Flur (2)"]
+    (rooms / "edge" / "loft.png").unlink()
+    assert checking.faults(rooms, "rooms") == []
 
 
 @pytest.mark.parametrize("task", ["depth", "edge"])

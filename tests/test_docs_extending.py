@@ -147,7 +147,10 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A copy of the project with what the page says of a data set, and a folder of photos with labels of some tasks."""
     project = with_environment(Project.copy(tmp_path_factory.mktemp("rooms"), OMP_NUM_THREADS="1"))
     assert follow(project.folder, sections()[1]) == ["params.yaml"]
-    write_own(project.folder / "my-rooms")
+    images = write_own(project.folder / "my-rooms") / "images"
+    with Image.open(images / "kitchen.jpg") as photo:
+        photo.convert("L").save(images / "kitchen.png")
+    (images / "kitchen.jpg").unlink()
     return project
 
 
@@ -155,7 +158,7 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Project:
     "docs/extending.md", "mtinet check-data", "make pipeline", "dvc repro evaluate_rooms", "mtinet predict rooms/"
 )
 def test_a_data_set_of_ones_own_is_trained_and_predicted(rooms: Project, shown: list[Command]) -> None:
-    """With photos of several sizes, of which some lack some labels."""
+    """With photos of several sizes, one of them grey and one on its side, of which some lack some labels."""
     check, pipeline, repro, predict = shown
     assert "my-rooms: no faults" in check.run(rooms)
     assert "dvc.yaml:" in pipeline.run(rooms)

@@ -10,7 +10,8 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from command_line import CommandLine
+import yaml
+from command_line import ROOT, CommandLine
 from PIL import Image
 from published_run import unlike_the_start, write_run
 from real_frames import FILLED, REAL, filled_frame, needs_real_frames
@@ -21,14 +22,20 @@ from mtinet.errors import UserError
 from mtinet.exchange import exporting
 from mtinet.exchange.exporting import Flat
 
-HRNET, FPN = "timm/hrnet_w18_small_v2", "fpn/resnet18"
+HRNET, FPN, DEEPLAB = "timm/hrnet_w18_small_v2", "fpn/resnet18", "dlv3/resnet26"
 TASKS = {"seg": 5, "depth": 1}
 METHODS = {
     "single_task": ({"seg": 5}, {}, {}),
     "multi_task": (TASKS, {}, {}),
     "pad_net": (TASKS, {"normals": 3}, {"task_features": "bottleneck_256"}),  # 4C is 1024 channels on FPN: 0.8 GB
     "mti_net": (TASKS, {"normals": 3}, {}),
+    "single_task_dlv3": ({"seg": 5}, {}, {}),
+    "astmt": (TASKS, {}, {}),
 }
+BOTH = ("single_task", "multi_task", "pad_net", "mti_net")
+NETWORKS = [(method, backbone) for method in BOTH for backbone in (HRNET, FPN)]
+NETWORKS += [("astmt", "fpn/resnet50"), ("single_task_dlv3", DEEPLAB), ("astmt", DEEPLAB)]
+PROGRAMS = [("single_task", FPN), ("multi_task", HRNET), ("pad_net", FPN), ("mti_net", HRNET), *NETWORKS[-2:]]
 SIZES = [(1, 64, 96), (2, 96, 64), (3, 32, 128)]
 
 
@@ -60,8 +67,18 @@ def near(eager: np.ndarray, exact: np.ndarray) -> float:
     return float(max(5 * np.abs(eager - exact).max(), 1e-6 * np.abs(exact).max()))
 
 
-@pytest.mark.parametrize("backbone", [HRNET, FPN])
-@pytest.mark.parametrize("method", METHODS)
+def test_every_method_of_the_study_is_tried() -> None:
+    declared = yaml.safe_load((ROOT / "params.yaml").read_text())["experiments"]
+    methods = {method for by_method in declared.values() for method in by_method}
+    assert methods == {method for method, _ in NETWORKS} == {method for method, _ in PROGRAMS}
+    kinds = {
+        (method, experiment["backbone"].partition("/")[0])
+        for by_method in declared.values() for method, named in by_method.items() for experiment in named.values()
+    }  # fmt: skip
+    assert kinds == {(method, backbone.partition("/")[0]) for method, backbone in NETWORKS}
+
+
+@pytest.mark.parametrize(("method", "backbone"), NETWORKS)
 def test_onnx_runtime_computes_what_the_network_does(method: str, backbone: str, tmp_path: Path) -> None:
     """With batches and sizes other than those that were traced."""
     net = network(method, backbone, narrow=method == "mti_net" and backbone == FPN)
@@ -80,7 +97,7 @@ def test_onnx_runtime_computes_what_the_network_does(method: str, backbone: str,
             assert eager[name].std() > 0.05 * np.abs(eager[name]).max()
 
 
-@pytest.mark.parametrize(("method", "backbone"), [("mti_net", HRNET), ("pad_net", FPN)])
+@pytest.mark.parametrize(("method", "backbone"), PROGRAMS)
 def test_the_program_computes_what_the_network_does(method: str, backbone: str, tmp_path: Path) -> None:
     net = network(method, backbone)
     path = tmp_path / "net.pt2"
@@ -179,11 +196,12 @@ def test_the_command_writes_a_file_that_describes_itself(
 
 
 @needs_real_frames
-def test_the_file_agrees_on_real_frames(mtinet: CommandLine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("format", ["onnx", "torch"])
+def test_the_file_agrees_on_real_frames(mtinet: CommandLine, tmp_path: Path, format: str) -> None:
     frames = [REAL / "filled" / "img" / f"{name}.png" for name in FILLED]
     assert all(filled_frame(name).image.shape == (480, 640, 3) for name in FILLED)
     answer = mtinet(
-        "export", "nyud/hrnet18-mti-n", "--format", "onnx", "--out", str(tmp_path / "mti.onnx"), "--json",
+        "export", "nyud/hrnet18-mti-n", "--format", format, "--out", str(tmp_path / "mti"), "--json",
         "--check", *map(str, frames),
     )  # fmt: skip
     assert (answer.status, answer.err) == (0, "")

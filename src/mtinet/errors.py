@@ -1,4 +1,13 @@
-"""The exceptions that the stages turn into a one-line message."""
+"""The exceptions that the stages turn into a one-line message, and where that comes with its trace."""
+
+import os
+
+DEBUG = "MTINET_DEBUG"  # in the environment; `mtinet --debug` sets it for the stages that it starts
+
+
+def debugging() -> bool:
+    """Whether errors are to be shown with their trace: where MTINET_DEBUG is neither empty nor 0."""
+    return os.environ.get(DEBUG, "0") not in ("", "0")
 
 
 class UserError(Exception):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
 
 from mtinet import files, interruption, locks
-from mtinet.errors import Interrupted, UserError
+from mtinet.errors import Interrupted, UserError, debugging
 
 SAFE_LOADER = getattr(
     yaml, "CSafeLoader", yaml.SafeLoader
@@ -32,23 +34,34 @@ def arguments(description: str | None, *names: str) -> argparse.Namespace:
 def reporting_errors() -> Iterator[None]:
     """What surrounds a stage: a UserError or a full disk is one line on stderr and exit status 1.
 
-    A scheduler's SIGTERM or SIGUSR1 is one line and exit status 75 (see mtinet/interruption.py).
+    A scheduler's SIGTERM or SIGUSR1 is one line and exit status 75, Ctrl-C one line and 130 (see
+    mtinet/interruption.py). With MTINET_DEBUG=1 the trace of the error stands above its line.
     """
     try:
         with interruption.raised():
             yield
         interruption.end()
     except UserError as error:
-        print(f"ERROR: {error}", file=sys.stderr)
+        say(error)
         sys.exit(1)
+    except KeyboardInterrupt as told:
+        print(f"INTERRUPTED: {told or interruption.said_of(signal.SIGINT)}", file=sys.stderr)
+        interruption.leave(interruption.CTRL_C)
     except Interrupted as told:
         print(f"INTERRUPTED: {told}", file=sys.stderr)
         interruption.leave()
     except OSError as error:
         if not files.no_room(error):
             raise
-        print(f"ERROR: {files.no_room_for(error.filename or Path.cwd(), error)}", file=sys.stderr)
+        say(error, files.no_room_for(error.filename or Path.cwd(), error))
         sys.exit(1)
+
+
+def say(error: BaseException, message: str = "") -> None:
+    """One line for the error that is being handled; its trace above that where MTINET_DEBUG asks for it."""
+    if debugging():
+        traceback.print_exc()
+    print(f"ERROR: {message or error}", file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -64,11 +77,11 @@ def writing(cached: Sequence[Path] = (), in_git: Sequence[Path] = ()) -> Iterato
             files.recover(path)
         try:
             yield
-        except Interrupted:
+        except (Interrupted, KeyboardInterrupt):
             raise
         except BaseException as error:
             if isinstance(error, UserError):
-                print(f"ERROR: {error}", file=sys.stderr)
+                say(error)
             for line in restoring(cached, in_git):
                 print(line, file=sys.stderr)
             if isinstance(error, UserError):

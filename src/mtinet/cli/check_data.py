@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import re
 import sys
+from collections.abc import Sequence
 
 from mtinet.cli.progress import progress
 from mtinet.cli.project import absolute, enter, print_json
@@ -34,5 +36,22 @@ def main(given: argparse.Namespace) -> int:
     else:
         for line in found:
             print(line)
-        print(f"{given.folder}: {len(found) or 'no'} {'fault' if len(found) == 1 else 'faults'}", file=sys.stderr)
+        print(f"{given.folder}: {in_short(found)}", file=sys.stderr)
     return 1 if found else 0
+
+
+def in_short(found: Sequence[str]) -> str:
+    """How many faults there are; where one kind has several, how many of each, with the first one as its example."""
+    total = f"{len(found) or 'no'} {'fault' if len(found) == 1 else 'faults'}"
+    kinds: dict[str, list[str]] = {}
+    for line in found:
+        kinds.setdefault(kind_of(line), []).append(line)
+    if len(kinds) == len(found):
+        return total
+    rows = [f"{len(lines):6}  {'such as ' if len(lines) > 1 else ''}{lines[0]}" for lines in kinds.values()]
+    return "\n".join([f"{total} of {len(kinds)} {'kind' if len(kinds) == 1 else 'kinds'}:", *rows])
+
+
+def kind_of(line: str) -> str:
+    """A fault without what differs from file to file: the file's name in its folder, ids and numbers."""
+    return re.sub(r"(?<=/)[^/:]+(?=:)|'[^']*'|\d+", "*", line)

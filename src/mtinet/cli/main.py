@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from mtinet import interruption
 from mtinet.cli import (
     check_data,
     completion,
@@ -29,7 +30,7 @@ from mtinet.cli import (
     resources,
     run,
 )
-from mtinet.errors import UserError
+from mtinet.errors import DEBUG, UserError, debugging
 
 COMMANDS: dict[str, ModuleType] = {
     "list": listing,
@@ -47,14 +48,17 @@ COMMANDS: dict[str, ModuleType] = {
 }
 DESCRIPTION = "MTI-Net as a workflow. Runs are named dataset/experiment or dataset/experiment/seedN, see 'mtinet list'."
 EXAMPLE = "mtinet list --state stale"
-INTERRUPTED = 130  # as shells have it for SIGINT
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line with all subcommands."""
     parser = new_parser(argparse.ArgumentParser, DESCRIPTION, EXAMPLE, prog="mtinet")
     parser.add_argument("-C", dest="repository", type=Path, metavar="FOLDER", help="the project, if not around here")
-    parser.add_argument("--debug", action="store_true", help="show the full trace of an error")
+    parser.add_argument(
+        "--debug",
+        action="store_true",
+        help=f"show the full trace of an error; so does {DEBUG}=1, also where an orchestrator runs the stages",
+    )
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
         sub = new_parser(subparsers.add_parser, module.__doc__, module.EXAMPLE, name=name, help=module.HELP)
@@ -88,9 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return interruption.CTRL_C
     except Exception as error:
-        if given.debug:
+        if given.debug or debugging():
             traceback.print_exc()
         print(f"ERROR: {said(error)}", file=sys.stderr)
         return 1

@@ -8,15 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
-
-PATIENCE = 1.0  # seconds for the last lines of a process that has ended, whose own children may hold its streams
 
 
 class Progress:
@@ -35,11 +32,6 @@ class Progress:
     def error(self, line: str) -> None:
         """A line on stderr."""
         print(line, file=sys.stderr, flush=True)
-
-    @contextlib.contextmanager
-    def relayed(self) -> Iterator[dict[str, Any]]:
-        """The streams, as options of Popen, that a process gets whose output does not disturb what is shown."""
-        yield {}
 
 
 class Shown(Progress):
@@ -66,23 +58,6 @@ class Shown(Progress):
 
     def error(self, line: str) -> None:
         self.bar.console.out(line, highlight=False)
-
-    @contextlib.contextmanager
-    def relayed(self) -> Iterator[dict[str, Any]]:
-        source, target = os.pipe()
-        reader = threading.Thread(target=self.relay, args=(source,), daemon=True)
-        reader.start()
-        try:
-            yield {"stderr": target} | ({"stdout": target} if self.one_terminal else {})
-        finally:
-            os.close(target)
-            reader.join(PATIENCE)
-
-    def relay(self, source: int) -> None:
-        """Show every line that comes from a pipe."""
-        with open(source, encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                self.error(line.rstrip("\n"))
 
 
 @contextlib.contextmanager

@@ -114,11 +114,11 @@ class Folders:
 
     def image_size(self, root: Path, image_id: str) -> Size:
         """Height and width of an upright photo, from its header."""
-        return photos.photo_size(self.image_path(root, image_id))
+        return photos.photo_size(present(self.image_path(root, image_id)))
 
     def read_image(self, root: Path, image_id: str) -> NDArray[np.uint8]:
         """A photo, upright, uint8 [H, W, 3]; UserError when it is missing or broken."""
-        return photos.read_photo(self.image_path(root, image_id))
+        return photos.read_photo(present(self.image_path(root, image_id)))
 
     def label_path(self, root: Path, task_name: str, image_id: str) -> Path:
         """The file of an image's label, which need not be there; UserError for a task that the data set lacks."""
@@ -188,6 +188,13 @@ class Folders:
         for name in self.tasks:
             if not any(self.label_path(root, name, image_id).is_file() for image_id in ids):
                 yield f"{name}: found a label of no image in {self.split_path(Path(), SPLITS[0])}, expected some"
+
+
+def present(path: Path) -> Path:
+    """The path of a file that is there; UserError where it is not."""
+    if not path.exists():
+        raise formats.missing(path)
+    return path
 
 
 def first_of(folder: Path, image_id: str, suffixes: Sequence[str]) -> Path:

@@ -30,9 +30,10 @@ LARGEST = 1 << 28  # bytes of a .mat file: scipy unpacks all of it
 def read_ids(path: Path) -> list[str]:
     """The ids of a split, one per line, in the file's order; UserError for a bad list."""
     try:
-        ids = path.read_text(encoding="utf-8").split()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()  # of photos, which may have spaces in their names
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot read it ({error}); expected the ids of the split, one per line") from None
+    ids = [line.strip() for line in lines if line.strip()]
     odd = [name for name, times in Counter(ids).items() if times > 1 or Path(name).name != name]
     expect(bool(ids), path, "nothing", "the ids of the split, one per line")
     expect(not odd, path, f"{odd[:3]} twice or not a file name", "the ids of the split, each once")

@@ -43,7 +43,7 @@ def launch(processes: int) -> int:
         for each in ranks:
             each.send_signal(number)
 
-    with interruption.handled(forward):
+    with interruption.handled(forward, *interruption.keyboard()):
         try:
             for rank in range(processes):
                 ranks.append(started(rank, processes, store.port, said[rank]))
