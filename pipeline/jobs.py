@@ -68,7 +68,9 @@ def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
     return [job for job in (*found, *ends, last) if job.stages]
 
 
-def portions(rules: Sequence[Rule], reads: Mapping[str, frozenset[str]], first: str) -> dict[str, tuple[str, ...]]:
+def portions(
+    rules: Sequence[Rule], reads: Mapping[str, frozenset[str]], first: str
+) -> dict[str, tuple[str, ...]]:
     """What is made of runs or beside them, by what it needs; `reads`: rule -> the rules that must come before it."""
     found: dict[str, list[Rule]] = {kind: [] for kind in ("first table", "without runs", "tables", "figures", "report")}
     for rule in rules:
