@@ -24,9 +24,10 @@ BLIND = {"constant": "best constant", "position": "per position"}
 TEXT = """# Ten times the laptop's training
 
 Written by `python -m benchmarks.longer` from `reports/{study}/`, which `make longer` makes (about 25 minutes on two
-cores) of the rendered sets: the single-task networks and MTI-Net on HRNet-18 at the scale `evening` of `params.yaml`,
-one seed. Of the other experiments that study has gaps. It asks two things that {laptop} steps cannot answer: whether
-networks learn what no prediction without an image knows, and how MTI-Net then stands against single-task learning.
+cores) of the rendered sets: the single-task networks and MTI-Net on HRNet-18 at the scale `evening`, which
+`pipeline/apart.yaml` declares; one seed. Of the other experiments that study has gaps. It asks two things that 80 steps
+cannot answer: whether networks learn what no prediction without an image knows, and how MTI-Net then stands against
+single-task learning.
 
 Scores are of held-out images, in brackets their 95 % intervals by bootstrap over the images; differences are paired
 over the same images. What training with another seed would change is in no interval.
@@ -80,7 +81,7 @@ class Study:
 def page(folder: Path, params: Params) -> str:
     """The page in Markdown, from a study's folder and the parameters that it was made with."""
     parts = [part(Study(folder, dataset, params)) for dataset in params.experiments]
-    return TEXT.format(study=STUDY, laptop=80, parts="".join(parts))
+    return TEXT.format(study=STUDY, parts="".join(parts))
 
 
 def part(study: Study) -> str:

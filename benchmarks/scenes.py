@@ -10,6 +10,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,11 @@ def rendered_statistics(seed: int, count: int) -> tuple[Statistics, float]:
     return found, scene_statistics.colour_gain(images, labels, scene_statistics.halves(count))
 
 
+def room(seed: int, size: tuple[int, int], index: int) -> scenes.Frame:
+    """A frame of the set."""
+    return scenes.render(seed, index, *size)
+
+
 def seconds_per_image(render: Callable[[int], object], count: int) -> float:
     """Mean processor time of rendering one of the images 0 .. count - 1, each the faster one of two times.
 
@@ -112,10 +118,7 @@ def seconds(render: Callable[[int], object], index: int) -> float:
 
 def page(real: dict[str, Any], rendered: Statistics, gain: float, seed: int, count: int) -> str:
     """The whole page in Markdown."""
-    speeds = [
-        (size, seconds_per_image(lambda index, size=size: scenes.render(seed, index, *size), min(count, 20)))  # type: ignore[misc]
-        for size in SIZES
-    ]
+    speeds = [(size, seconds_per_image(partial(room, seed, size), min(count, 20))) for size in SIZES]
     statistics: Statistics = real["statistics"]
     return TEXT.format(
         count=count, seed=seed, height=SIZE[0], width=SIZE[1], gain=gain, group=GROUP,

@@ -34,6 +34,33 @@ CODE = ("src", "stages", "pipeline")  # taken anew each time, so that no file st
 KEPT = ("*-curves.svg", "*-sheet.png")  # figures that are committed with the study
 
 
+def with_scale(params: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of params.yaml with the entry's scale: one that is there, changed. Raises UserError for another."""
+    like, name = entry["like"], entry["scale"]
+    if like not in params["scales"] or name in params["scales"]:
+        raise UserError(f"{DECLARED}: scale '{name}' like '{like}': expected a new name, and one of {paths.PARAMS}")
+    scale = merged(params["scales"][like], entry["changes"])
+    result = {**params, "scales": {**params["scales"], name: scale}}
+    for section in ("teachers", "pretraining"):
+        result[section] = {
+            dataset: {one: with_budget(content, like, name) for one, content in trainings.items()}
+            for dataset, trainings in params.get(section, {}).items()
+        }
+    return result
+
+
+def with_budget(training: Mapping[str, Any], like: str, name: str) -> dict[str, Any]:
+    """A training before the experiments that has at the scale `name` what it has at `like`."""
+    return {**training, "budgets": {**training["budgets"], name: training["budgets"][like]}}
+
+
+def merged(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping with changes, those of mappings in it merged likewise."""
+    both = {key: merged(content[key], value) if isinstance(value, Mapping) and isinstance(content.get(key), Mapping)
+            else value for key, value in changes.items()}  # fmt: skip
+    return {**content, **both}
+
+
 def cut(params: Mapping[str, Any], scale: str, chosen: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """The content of params.yaml with the experiments `chosen` (dataset -> names) alone, at `scale`.
 
@@ -130,7 +157,8 @@ def main() -> None:
         if given.name not in declared:
             raise UserError(f"unknown study '{given.name}', {DECLARED} has: {', '.join(declared)}")
         entry, target = declared[given.name], ROOT / FOLDER / given.name
-        content = cut(files.read_yaml(ROOT / paths.PARAMS), given.scale or entry["scale"], entry["experiments"])
+        whole = with_scale(files.read_yaml(ROOT / paths.PARAMS), entry)
+        content = cut(whole, given.scale or entry["scale"], entry["experiments"])
         copy_tree(target)
         files.write_text(target / paths.PARAMS, yaml.safe_dump(content, sort_keys=False, width=120))
         params = config.load(target / paths.PARAMS)

@@ -36,7 +36,7 @@ def test_an_entry_makes_parameters_that_are_sound(name: str, tmp_path: Path) -> 
     """At its own scale and at that of a trial; the experiments are the declared ones to the letter."""
     entry = DECLARED[name]
     for scale in (entry["scale"], "smoke"):
-        params = loaded(tmp_path, apart.cut(WHOLE, scale, entry["experiments"]))
+        params = loaded(tmp_path, apart.cut(apart.with_scale(WHOLE, entry), scale, entry["experiments"]))
         assert params.study.scale == scale
         whole = config.load(ROOT / "params.yaml")
         for dataset, names in entry["experiments"].items():
@@ -46,7 +46,7 @@ def test_an_entry_makes_parameters_that_are_sound(name: str, tmp_path: Path) -> 
 
 def test_the_longer_run_is_ten_times_the_laptops() -> None:
     """In steps of every run, in images scored at least double; single tasks of all that MTI-Net is compared on."""
-    params = config.load(ROOT / "params.yaml")
+    params = Params.model_validate(apart.with_scale(WHOLE, DECLARED["longer"]))
     for dataset, names in DECLARED["longer"]["experiments"].items():
         laptop, evening = (params.scales[scale][dataset] for scale in ("laptop", "evening"))
         assert laptop.scenes is not None
@@ -54,12 +54,26 @@ def test_the_longer_run_is_ten_times_the_laptops() -> None:
         steps = [one.epochs * (one.scenes.train // one.batch_size) for one in (laptop, evening) if one.scenes]
         assert steps[1] == 10 * steps[0]
         assert evening.scenes.val >= 2 * laptop.scenes.val
-        assert evening.input == laptop.input
+        others = {"scenes", "epochs"}
+        assert evening.model_dump(exclude=others) == laptop.model_dump(exclude=others)
         found = [params.experiment(dataset, name) for name in names]
         single = {task for method, one in found if method == "single_task" for task in one.tasks}
         assert single == {task for method, one in found if method == "mti_net" for task in one.tasks}
         table = next(layout for layout in layouts.of_study(params, dataset) if layout.name == longer.TABLES[dataset])
         assert set(names) <= set(table.experiments)
+
+
+def test_a_scale_is_another_one_changed() -> None:
+    entry = {"scale": "night", "like": "laptop", "changes": {"nyud": {"scenes": {"train": 7}, "epochs": 5}}}
+    content = apart.with_scale(WHOLE, entry)
+    laptop, night = (content["scales"][name]["nyud"] for name in ("laptop", "night"))
+    assert night == {**laptop, "scenes": {**laptop["scenes"], "train": 7}, "epochs": 5}
+    assert laptop == WHOLE["scales"]["laptop"]["nyud"]
+    budgets = content["teachers"]["pascal"]["sal"]["budgets"]
+    assert budgets["night"] == budgets["laptop"]
+    for changes in ({"like": "none"}, {"scale": "paper"}):
+        with pytest.raises(UserError, match="expected a new name, and one of"):
+            apart.with_scale(WHOLE, {**entry, **changes})
 
 
 def test_what_names_other_backbones_goes() -> None:
