@@ -15,6 +15,7 @@ from mtinet import config, files, paths
 from mtinet.config import Params
 from mtinet.errors import UserError
 from mtinet.reporting import layouts
+from mtinet.reporting.audit import audit
 from mtinet.tasks import registry
 from pipeline import apart
 
@@ -113,6 +114,17 @@ def test_the_copy_has_the_code_as_it_is_and_keeps_earlier_results(tmp_path: Path
     assert not stale.exists()
     assert not (tmp_path / "reports").exists()
     assert not (tmp_path / "dvc.lock").exists()
+
+
+@pytest.mark.parametrize("dataset", ["nyud", "pascal"])
+def test_the_audit_of_a_study_is_that_of_its_rows(dataset: str) -> None:
+    """The paper's numbers on the rows that the study has, and nothing else; an error of no kind."""
+    whole, entry = config.load(ROOT / "params.yaml"), DECLARED["longer"]
+    part = Params.model_validate(apart.cut(WHOLE, "laptop", entry["experiments"]))
+    published, chosen = layouts.load_published(), layouts.of_study(whole, dataset)
+    found, every = (audit(chosen, published, params) for params in (part, whole))
+    assert 0 < len(found) < len(every)
+    assert all(one in every for one in found)
 
 
 def test_a_failing_command_is_one_line(tmp_path: Path) -> None:
