@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def with_scale(params: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str,
     like, name = entry["like"], entry["scale"]
     if like not in params["scales"] or name in params["scales"]:
         raise UserError(f"{DECLARED}: scale '{name}' like '{like}': expected a new name, and one of {paths.PARAMS}")
-    scale = merged(params["scales"][like], entry["changes"])
+    scale = merged(deepcopy(params["scales"][like]), entry["changes"])  # shared parts would be YAML's anchors
     result = {**params, "scales": {**params["scales"], name: scale}}
     for section in ("teachers", "pretraining"):
         result[section] = {
@@ -51,7 +52,7 @@ def with_scale(params: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str,
 
 def with_budget(training: Mapping[str, Any], like: str, name: str) -> dict[str, Any]:
     """A training before the experiments that has at the scale `name` what it has at `like`."""
-    return {**training, "budgets": {**training["budgets"], name: training["budgets"][like]}}
+    return {**training, "budgets": {**training["budgets"], name: deepcopy(training["budgets"][like])}}
 
 
 def merged(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
