@@ -13,11 +13,12 @@ export PYTHONUNBUFFERED := 1
 # time); the first import of each must then write its bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup repro verify commit adopt test lint pipeline bench bench-edges reliability growth cluster-test lock
+.PHONY: setup repro longer verify commit adopt test lint pipeline bench bench-edges reliability growth cluster-test lock
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make repro     set up, then regenerate every table (dvc repro, several runs side by side)"
+	@echo "make longer    a study apart: ten times the training, single task and MTI-Net on both data sets (25 minutes)"
 	@echo "make verify    check every run's manifest against parameters, code and data"
 	@echo "make commit    take a Snakemake run's results into DVC's cache, once they are verified"
 	@echo "make adopt     pull results made elsewhere; then DVC and Snakemake have nothing to do"
@@ -42,6 +43,10 @@ $(SET_UP): requirements.lock pyproject.toml
 
 repro: setup
 	python -m pipeline.repro
+
+longer: setup
+	python -m pipeline.apart longer
+	python -m benchmarks.longer
 
 verify: setup
 	python -m pipeline.verify

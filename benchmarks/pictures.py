@@ -7,14 +7,17 @@ writes docs/pictures.md. The limits in it are those that tests/test_picture_stat
 from __future__ import annotations
 
 import argparse
-import time
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.scenes import SIZES, seconds_per_image
 from mtinet.data.pascal_classes import PARTS, SEGMENTATION
+from mtinet.data.scenes.picture import Picture
 from mtinet.data.scenes.pictures import render_picture
 from mtinet.studies import picture_statistics as statistics
 from mtinet.studies.picture_statistics import Shot
@@ -152,13 +155,27 @@ def part_table(shots: Sequence[Shot]) -> list[str]:
                     for name, real, share in zip(PARTS[1:], known, found, strict=True)]  # fmt: skip
 
 
-def document(shots: Sequence[Shot], seconds: float) -> str:
-    """The page."""
+def rendered(side: int, index: int) -> Picture:
+    """A picture of the set that is measured."""
+    return render_picture(0, index, side)
+
+
+def speed() -> str:
+    """Processor time of one core per picture, at the sizes at which the rooms' is measured."""
+    sides = [max(size) for size in SIZES]
+    found = [seconds_per_image(partial(rendered, side), 20) for side in sides]
+    times = ", ".join(f"{one:.2f} s with {side} pixels along it" for side, one in zip(sides, found, strict=True))
+    return f"{times} (load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores meanwhile)"
+
+
+def document(shots: Sequence[Shot], seconds: str) -> str:
+    """The page; `seconds`: how long rendering takes, in words."""
     known = statistics.real()
     photographs, longest = known["photographs"], max(shots[0].classes.shape)
     written = (
         f"Written by `python -m benchmarks.pictures`: {len(shots)} rendered pictures of seed 0, {longest} pixels along "
-        f"the longer side, {seconds:.2f} s of CPU time each. Real classes: {known['voc2012']['origin']}. Real borders: "
+        f"the longer side. Processor time of one core per picture: {seconds}. "
+        f"Real classes: {known['voc2012']['origin']}. Real borders: "
         f"the edge benchmark's counts of {known['borders']['images']:,} label maps of PASCAL-Context. Real light, "
         f"sizes, parts and guesses: {photographs['images']} photographs (sha256 {photographs['sha256'][:12]}...), "
         f"of which {photographs['with_parts']} show people's parts. So few say little; what they say is written down "
@@ -175,9 +192,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--longest", type=int, default=240)
     given = parser.parse_args()
-    begin = time.process_time()
     shots = [statistics.shot(render_picture(0, index, given.longest)) for index in range(given.count)]
-    OUTPUT.write_text(document(shots, (time.process_time() - begin) / given.count))
+    OUTPUT.write_text(document(shots, speed()))
     print(OUTPUT.read_text())
 
 

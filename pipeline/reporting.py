@@ -247,12 +247,14 @@ def drawn_from(dataset: str, name: str) -> tuple[tuple[Path, ...], tuple[str, ..
         drawn, folder = drawn_experiments(dataset, name), paths.examples_folder(STUDY, dataset)
         panel = f"pipeline/figures.yaml:{dataset}.{name}"
         return tuple(folder / experiment for experiment in drawn), ("study.readings", "seeds", *drawn.values(), panel)
+    if name == "curves":
+        return (paths.histories_folder(STUDY, dataset), paths.levels(STUDY, dataset)), ("seeds", *experiments)
     if name in ("deltas", "costs"):
         comparisons = tuple(paths.comparison(STUDY, table_name) for table_name in layouts(dataset))
         counted = (structure,) if name == "costs" else ()
         return (*comparisons, *counted), (*experiments, *(f"{file}:" for file in table_files()))
     others: dict[str, tuple[Path, tuple[str, ...]]] = {
-        "curves": (paths.histories_folder(STUDY, dataset), ("seeds", *experiments)),
+        "sheet": (paths.packed(STUDY, dataset, "val"), ()),
         "patches": (paths.examples_folder(STUDY, dataset), ("seeds", *experiments, f"affinity.tasks.{dataset}")),
         "affinity": (paths.affinity(STUDY, dataset), ("pipeline/affinity.yaml:",)),
         "architecture": (structure, ()),

@@ -304,6 +304,24 @@ def blind(dataset: str) -> Rule:
     )
 
 
+def levels(dataset: str) -> Rule:
+    return Rule(
+        "levels",
+        dataset,
+        inputs=(paths.packed(STUDY, dataset, "train"),),
+        outputs=(out(paths.levels(STUDY, dataset), git=True),),
+        params=(
+            *study_params(dataset),
+            "compute.threads",
+            f"scales.{{scale}}.{dataset}.input",
+            f"datasets.{dataset}.tasks",
+            *task_entries(dataset),
+        ),
+        code=code_of("levels", *loss_modules(dataset)),
+        threads="compute.threads",
+    )
+
+
 def rules() -> list[Rule]:
     """All stages, in the order of the data's way.
 
@@ -319,7 +337,7 @@ def rules() -> list[Rule]:
             *(teach(name, task) for task in trained_teachers(name)),
             distill(name),
         ]
-        result += [prepare(name), blind(name), *([affinity(name)] if related(name) else [])]
+        result += [prepare(name), blind(name), levels(name), *([affinity(name)] if related(name) else [])]
         result += [pretrain(name)] if pretrainings(name) else []
         for section in run_sections():
             for method in declared().get(section, {}).get(name, {}):

@@ -6,6 +6,7 @@ from typing import Any
 
 from mtinet import config, files, paths, stage
 from mtinet.config import Params
+from mtinet.data.packed import PackedSplit
 from mtinet.reporting import figures, layouts, runs, sources
 from mtinet.reporting.captions import experiments_of
 from mtinet.reporting.classes import classes_of
@@ -13,9 +14,16 @@ from mtinet.reporting.classes import classes_of
 PANELS, RECORDED = Path("pipeline/figures.yaml"), Path("pipeline/affinity.yaml")
 
 
+def sheet(params: Params, dataset: str, path: Path) -> None:
+    """Held-out images with every label."""
+    split = PackedSplit(paths.packed(params.study_name(dataset), dataset, "val"))
+    figures.sheet(split, path, classes_of(dataset))
+
+
 def curves(params: Params, dataset: str, path: Path) -> None:
-    """Training losses of every run."""
-    figures.learning_curves(sources.histories(params, dataset), path, runs.shown(params, dataset))
+    """Training losses of every run, and what predictors that see no image come to."""
+    blind = files.read_json(paths.levels(params.study_name(dataset), dataset))
+    figures.learning_curves(sources.histories(params, dataset), path, runs.shown(params, dataset), blind)
 
 
 def panel(params: Params, dataset: str, path: Path, name: str = "panel") -> None:
@@ -83,6 +91,7 @@ def costs(params: Params, dataset: str, path: Path) -> None:
 
 
 FIGURES: dict[str, Callable[[Params, str, Path], None]] = {
+    "sheet": sheet,
     "curves": curves,
     "panel": panel,
     "methods": methods,

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.random import default_rng
 from scipy.io import loadmat
 
-from mtinet.data.scenes import animals, casting, craft, cycles, people, vehicles
+from mtinet.data.scenes import animals, casting, craft, cycles, geometry, modelling, people, sensor, vehicles
 from mtinet.data.scenes.composition import shaded
 from mtinet.data.scenes.context_classes import CONTEXT, VOC
 from mtinet.data.scenes.daylight import smoothed
@@ -181,3 +183,24 @@ def test_instances_are_numbered_as_their_models() -> None:
     assert hits.instance.tolist() == [0, 1, -1]
     assert right.names[mesh.part[hits.face[1]]] == "part"
     assert mesh.labels.tolist() == [0, 9]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 9), st.integers(1, 9))
+def test_short_cuts_give_numpys_bits(seed: int, rows: int, columns: int) -> None:
+    """What is rendered must not change with them: equal, not nearly so."""
+    rng = np.random.default_rng(seed)
+    vectors = rng.standard_normal((rows, columns, 3)) * 10.0 ** rng.integers(-9, 9)
+    colours = rng.random((rows, columns, 3), np.float32)
+    assert np.array_equal(modelling.slopes(vectors), np.gradient(vectors, axis=0))
+    assert np.array_equal(geometry.lengths(vectors), np.linalg.norm(vectors, axis=2))
+    assert np.array_equal(geometry.lengths(colours), np.linalg.norm(colours, axis=2))
+    assert np.array_equal(sensor.mean_colour(colours), colours.mean(axis=2))
+
+
+def test_a_model_is_bounded_by_its_corners() -> None:
+    model = Model("car")
+    model.limb([0, 0, 1], [0.5, 2, 1], 0.2, 0.4, PAINT)
+    model.box([-3, 0, 0], [-2, 1, 0.5], PAINT)
+    corners = np.concatenate([piece.corners.reshape(-1, 3) for piece in model.pieces])
+    assert np.array_equal(model.bounds(), [corners.min(axis=0), corners.max(axis=0)])

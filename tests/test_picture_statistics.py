@@ -124,7 +124,7 @@ def test_a_limit_can_be_broken() -> None:
 
 
 def test_the_document_shows_what_is_measured() -> None:
-    text = pictures.document(rendered()[:40], 0.1)
+    text = pictures.document(rendered()[:40], "0.1 s")
     for row in pictures.compared(rendered()[:40]):
         assert row.name in text
     assert "| person |" in text

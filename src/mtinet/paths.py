@@ -131,6 +131,11 @@ def blind(study: str, dataset: str) -> Path:
     return report(study) / "blind" / f"{dataset}.json"
 
 
+def levels(study: str, dataset: str) -> Path:
+    """The least training losses of the two predictors that see no image."""
+    return report(study) / "levels" / f"{dataset}.json"
+
+
 def affinity(study: str, dataset: str) -> Path:
     """Pixel affinities between the tasks of a dataset."""
     return report(study) / "affinity" / f"{dataset}.json"

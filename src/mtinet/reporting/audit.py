@@ -45,9 +45,10 @@ def audit(layouts: Iterable[Layout], published: Mapping[str, Any], params: Param
 
 
 def found(layout: Layout, row: RowLayout, column: Column, table: Mapping[str, Any], params: Params) -> list[Finding]:
-    """The finding on one row, none where the paper prints no delta_m."""
-    printed = at(table, row.label, column.published)
-    if printed is None or row.single is None or row.single not in params.names(layout.dataset):
+    """The finding on one row, none where the paper prints no delta_m or a study lacks what the row stands on."""
+    printed, declared = at(table, row.label, column.published), params.names(layout.dataset)
+    needed = {row.single, *layout.references.get(column.against, {}).values()}
+    if printed is None or row.single is None or not needed.issubset(declared):
         return []
     tasks = params.experiment(layout.dataset, row.single)[1].tasks
     own = {name: at(table, row.label, metric_column(layout, name, "run").published) for name in tasks}
@@ -71,7 +72,8 @@ def baseline(
         label = next(
             other.label
             for other in layout.rows
-            if other.single and params.experiment(layout.dataset, other.single)[1].backbone == backbone
+            if other.single in params.names(layout.dataset)
+            and params.experiment(layout.dataset, str(other.single))[1].backbone == backbone
         )
     return {name: at(table, label, metric_column(layout, name, "baseline").published) for name in tasks}
 

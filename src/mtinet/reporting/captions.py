@@ -22,6 +22,12 @@ class Caption:
 
 
 CAPTIONS = {
+    "sheet": Caption(
+        "Contact sheet: images and all their labels",
+        "Held-out images at evenly spaced places of the split. Grey: no label. Depth has a scale of its own in each"
+        " row.",
+        "png",
+    ),
     "patches": Caption(
         "Figure 2a: local and large patches",
         "The held-out image of most classes among those that panels show, around the class border nearest to its"
@@ -41,7 +47,11 @@ CAPTIONS = {
         "Accuracy against FLOPs and parameters",
         f"One multiply-add is one FLOP; one image at the paper's size, all tasks predicted. {TRAINED}",
     ),
-    "curves": Caption("Learning curves", "Training losses of every run."),
+    "curves": Caption(
+        "Learning curves",
+        "Training losses of every run, beside the least that predictions without an image come to on the training"
+        " labels at the network's input size: one for all pixels, and one for each position.",
+    ),
 }
 
 

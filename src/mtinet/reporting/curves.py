@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from mtinet.reporting import canvas
@@ -15,35 +17,52 @@ from mtinet.reporting.runs import Shown, backbones, handles, look, order_of
 from mtinet.tasks import registry
 
 Histories = Mapping[tuple[str, int], pd.DataFrame]
+Levels = Mapping[str, Mapping[str, float]]
 
 BESIDE_LOSSES = ("epoch", "steps", "lr", "loss")
 POINTS = 12  # markers on a line; more would hide it
 LEGEND_COLUMNS = 4
+BLIND: dict[str, tuple[str, dict[str, Any]]] = {  # what sees no image: its name and how its level is drawn
+    "constant": ("Best constant", {"color": "#777777", "linestyle": (0, (6, 3)), "linewidth": 1.0}),
+    "position": ("Best output per position", {"color": "#777777", "linestyle": (0, (1, 1.5)), "linewidth": 1.4}),
+}
 
 
-def learning_curves(histories: Histories, path: Path, experiments: Sequence[Shown]) -> None:
+def learning_curves(
+    histories: Histories, path: Path, experiments: Sequence[Shown], levels: Levels | None = None
+) -> None:
     """Draw training losses against epochs into `path` (.png or .svg).
 
     `histories`: per (experiment, seed) a frame with the columns epoch, steps, lr, loss, and one per part of
     the loss: "seg" for a final prediction, "seg@4" for the initial one at 1/4 (section 2.2). A task has one
     column, of its final predictions, or of its finest initial ones where it is auxiliary everywhere.
-    `experiments`: all that are declared; labels without a history are marked missing.
+    `experiments`: all that are declared; labels without a history are marked missing. `levels`: task -> predictor
+    that sees no image (BLIND) -> the loss that it comes to, drawn across the task's panels.
     """
     parts = panels(histories) or [""]
     rows = backbones(experiments)
     order = order_of(experiments)
-    legend = -(-len(order) // LEGEND_COLUMNS)
+    legend = -(-(len(order) + len(BLIND if levels else ())) // LEGEND_COLUMNS)
     size = (max(2.35 * len(parts), 4.6) + 0.2, 1.85 * max(len(rows), 1) + 0.2 * legend + 0.5)
     with canvas.style():
         figure = Figure(figsize=size, layout="constrained")
         grid = figure.subplots(max(len(rows), 1), len(parts), squeeze=False)
         for axes, (backbone, group) in zip(grid, rows.items(), strict=False):
+            for axis, part in zip(axes, parts, strict=True):
+                draw_levels(axis, (levels or {}).get(part.partition("@")[0], {}))
             one_row(list(axes), backbone, parts, {entry.name: entry.label for entry in group}, histories, order)
         for axis, part in zip(grid[0], parts, strict=True):
             axis.set_title(heading(part), loc="left", fontsize=8.5)
         entries = handles(experiments, {name for name, _ in histories}, order)
+        entries += [Line2D([], [], label=name, **looks) for name, looks in BLIND.values()] if levels else []
         figure.legend(handles=entries, loc="outside lower center", ncols=LEGEND_COLUMNS, handlelength=3)
         canvas.save(figure, path)
+
+
+def draw_levels(axis: Axes, found: Mapping[str, float]) -> None:
+    """Lines across a panel, behind the runs."""
+    for name, value in found.items():
+        axis.axhline(value, zorder=1, **BLIND[name][1])
 
 
 def panels(histories: Histories) -> list[str]:
@@ -87,7 +106,7 @@ def one_row(
             axis.plot(history["epoch"], history[part], markevery=every, **look(order, labels[name]))
         if not drawn:
             axis.text(0.5, 0.5, "no run", ha="center", va="center", transform=axis.transAxes, color="#777777")
-            axis.set(xticks=[], yticks=[])
+            axis.set(xticks=[], yticks=[], ylim=(0, 1))
             continue
         if all(len(history) == 1 for history in drawn.values()):
             axis.set_xlim(0.5, 1.5)  # one epoch is no axis: it would be labelled 0.96, 0.98, ...

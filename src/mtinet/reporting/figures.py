@@ -8,6 +8,7 @@ from mtinet.reporting.curves import learning_curves
 from mtinet.reporting.gains import against_costs, delta_bars
 from mtinet.reporting.panels import panel
 from mtinet.reporting.patches import patches
+from mtinet.reporting.sheet import sheet
 
 __all__ = [
     "affinity",
@@ -18,4 +19,5 @@ __all__ = [
     "panel",
     "patches",
     "propagation",
+    "sheet",
 ]

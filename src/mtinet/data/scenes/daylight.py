@@ -10,10 +10,10 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from mtinet.data.scenes.geometry import Array
+from mtinet.data.scenes.geometry import Array, lengths
 from mtinet.data.scenes.materials import RGB, albedo, smooth_noise
 from mtinet.data.scenes.modelling import SmoothMesh, unit
-from mtinet.data.scenes.sensor import TYPICAL
+from mtinet.data.scenes.sensor import TYPICAL, mean_colour
 from mtinet.data.scenes.shading import OFFSET, TILE, ambient_access, highlights, samples
 from mtinet.data.scenes.tracing import Hits, Tracer
 
@@ -143,7 +143,7 @@ def radiance(tracer: Tracer, hits: Hits, smooth: Hits, directions: Array, light:
                            for name in ("gloss", "glow", "mirror"))  # fmt: skip
     view = unit(directions)
     slant = np.maximum(np.abs(np.einsum("ij,ij->i", view, hits.normals)), 0.05)
-    distance = hits.depth * np.linalg.norm(directions, axis=1)
+    distance = hits.depth * lengths(directions)
     colour = albedo(materials, number, tracer.texture(hits), (distance * pixel / slant).astype(np.float32))
     sight, facing = view.astype(np.float32), smooth.normals.astype(np.float32)
     above = np.float32(0.75) + np.float32(0.25) * facing[:, 2]
@@ -172,7 +172,7 @@ def radiance(tracer: Tracer, hits: Hits, smooth: Hits, directions: Array, light:
 def exposed(radiance: Floats, rng: Generator) -> Floats:
     """The picture's radiance brought to the sensor's range, a little too dark or too bright, hard or soft, dull or
     vivid, as cameras develop it."""
-    grey = radiance.mean(axis=1, keepdims=True)
+    grey = mean_colour(radiance)[:, None]
     level = 0.5 * np.median(grey) + 0.5 * grey.mean() + 1e-6
     vivid = np.maximum(grey + np.float32(rng.uniform(1.15, 2.0)) * (radiance - grey), 0)
     relative = np.maximum(grey / level, 1e-4) ** np.float32(rng.uniform(0.05, 0.45))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import trimesh
@@ -18,6 +19,12 @@ from mtinet.data.scenes.classes import LABELS
 from mtinet.data.scenes.materials import Material
 
 Array = NDArray[np.float64]
+
+
+def lengths(vectors: NDArray[Any]) -> NDArray[Any]:
+    """Euclidean lengths of vectors [..., 3]: numpy's own norm gives the same and takes several times as long."""
+    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    return np.asarray(np.sqrt(x * x + y * y + z * z))
 
 
 @dataclass(frozen=True)
@@ -304,14 +311,14 @@ class Assembly:
             faces = len(solid.faces)
             points = np.einsum("nij,vj->nvi", matrices[:, :, :3], solid.vertices) + matrices[:, None, :, 3]
             corners.append(points[:, solid.faces].reshape(-1, 3, 3))
-            lengths = np.linalg.norm(matrices[:, :, :3], axis=1)
-            uv.append((solid.uv * lengths[:, solid.axes][:, :, None, :]).reshape(-1, 3, 2))
+            sizes = np.linalg.norm(matrices[:, :, :3], axis=1)
+            uv.append((solid.uv * sizes[:, solid.axes][:, :, None, :]).reshape(-1, 3, 2))
             smooth.append(corner_normals(name, matrices))
             instance.append(np.repeat(self.instances[name], faces))
             material.append(np.repeat(self.material[name], faces))
         points = np.concatenate(corners)
         across = np.cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0])
-        normals = across / np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-12)
+        normals = across / np.maximum(lengths(across)[:, None], 1e-12)
         numbers = np.array([LABELS[label] for label in self.labels], np.uint8)
         is_round = np.concatenate([np.full(len(self.matrices[name]) * len(solids()[name].faces), name in ROUND)
                                    for name in self.matrices])  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from mtinet.data.scenes.geometry import Array
+from mtinet.data.scenes.geometry import Array, lengths
 from mtinet.data.scenes.layout import Light
 from mtinet.data.scenes.materials import albedo
 from mtinet.data.scenes.tracing import Hits, Tracer
@@ -130,7 +130,7 @@ def radiance(tracer: Tracer, hits: Hits, directions: Array, light: Illumination,
     materials, number = tracer.mesh.materials, tracer.mesh.material[hits.face]
     gloss = np.array([m.gloss for m in materials], np.float32)[number]
     glow = np.array([m.glow for m in materials], np.float32)[number]
-    length = np.linalg.norm(directions, axis=1)
+    length = lengths(directions)
     view = directions / length[:, None]
     slant = np.maximum(np.abs(np.einsum("ij,ij->i", view, hits.normals)), 0.12)
     footprint = (hits.depth * length * pixel / slant).astype(np.float32)

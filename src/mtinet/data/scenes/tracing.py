@@ -10,7 +10,7 @@ from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 
-from mtinet.data.scenes.geometry import Array, Mesh, RoundMesh
+from mtinet.data.scenes.geometry import Array, Mesh, RoundMesh, lengths
 
 FREE = -1  # what Embree's occlusion query answers for a ray that meets nothing
 
@@ -76,11 +76,11 @@ class Tracer:
             return normals
         chosen = np.flatnonzero(mesh.round[hits.face] & (hits.face >= 0))
         corners, weights = mesh.corner_normals[mesh.first[hits.face[chosen]]].astype(float), hits.weights[chosen]
-        corners /= np.linalg.norm(corners, axis=2, keepdims=True)
+        corners /= lengths(corners)[..., None]
         found = corners[:, 0] * (1 - weights.sum(axis=1))[:, None]
         found = found + corners[:, 1] * weights[:, :1] + corners[:, 2] * weights[:, 1:]
         found *= np.sign(np.einsum("ij,ij->i", found, normals[chosen]))[:, None]
-        length = np.linalg.norm(found, axis=1, keepdims=True)
+        length = lengths(found)[:, None]
         normals[chosen] = np.where(length > 1e-6, found / np.maximum(length, 1e-6), normals[chosen])
         return normals
 
