@@ -13,7 +13,9 @@ from pipeline.dependencies import (
     drawn_experiments,
     experiment_keys,
     figures,
+    floor_of,
     folders_of,
+    growing,
     has_resources,
     layout_params,
     layouts,
@@ -25,6 +27,7 @@ from pipeline.dependencies import (
     run_params,
     shown_experiments,
     study_params,
+    switches,
     table_entry,
     table_files,
     task_entries,
@@ -59,7 +62,7 @@ def compare(dataset: str, name: str) -> Rule:
         params=(
             *study_params(dataset),
             "seeds",
-            "study.readings",
+            *switches(dataset),
             *shown_experiments(dataset, name),
             table_entry(name),
             *metric_params(dataset),
@@ -106,7 +109,7 @@ def resources(dataset: str, name: str) -> Rule:
             *study_params(dataset),
             f"scales.paper.{dataset}.input",
             f"datasets.{dataset}.tasks",
-            "study.readings",
+            *switches(dataset),
             *keys,
             table_entry(name),
             *task_entries(dataset),
@@ -120,6 +123,12 @@ def resources(dataset: str, name: str) -> Rule:
 def resources_of(dataset: str, name: str) -> tuple[Path, ...]:
     """The counts that a table reads, where it shows any."""
     return (paths.resources(STUDY, name),) if has_resources(layouts(dataset)[name]) else ()
+
+
+def floor(dataset: str, name: str) -> tuple[Path, ...]:
+    """The comparison of the controls, which a table's notes quote; the table of the controls quotes nothing."""
+    table_name = floor_of(dataset)
+    return () if table_name in (None, name) else (paths.comparison(STUDY, str(table_name)),)
 
 
 def claims(dataset: str) -> Rule:
@@ -156,7 +165,7 @@ def overview(dataset: str) -> Rule:
             *study_params(dataset),
             f"datasets.{dataset}.tasks",
             *((f"teachers.{dataset}",) if taught(dataset) else ()),
-            "study.readings",
+            *switches(dataset),
             *(f"{entry}.{key}" for entry in experiment_keys(dataset).values() for key in ("backbone", "tasks")),
             *(f"{file}:" for file in table_files()),
             "pipeline/published.yaml:",
@@ -175,6 +184,7 @@ def table(dataset: str, name: str) -> Rule:
         inputs=(
             paths.comparison(STUDY, name),
             *resources_of(dataset, name),
+            *floor(dataset, name),
             paths.blind(STUDY, dataset),
             *folders_of(paths.manifests_folder(STUDY, dataset), dataset, name),
         ),
@@ -185,7 +195,7 @@ def table(dataset: str, name: str) -> Rule:
             "seeds",
             f"scales.{{scale}}.{dataset}",
             *pretraining_params(dataset),
-            "study.readings",
+            *switches(dataset),
             *shown_experiments(dataset, name),
             table_entry(name),
             "pipeline/published.yaml:",
@@ -210,11 +220,28 @@ def architecture(dataset: str) -> Rule:
             *study_params(dataset),
             f"scales.paper.{dataset}.input",
             f"datasets.{dataset}.tasks",
-            "study.readings",
+            *switches(dataset),
             *(f"{entry}.{key}" for entry in experiment_keys(dataset).values() for key in keys),
             *task_entries(dataset),
         ),
         code=code_of("architecture", *BACKBONES, *(f"src/mtinet/models/{method}.py" for method in methods)),
+    )
+
+
+def growth(dataset: str) -> Rule:
+    """Counted at the paper's size of input, as the resources are; rests on no run."""
+    methods = [name for name in growing(dataset)["methods"] if name != "cross_stitch"]  # which is no module
+    return Rule(
+        "growth",
+        dataset,
+        inputs=(paths.checked(STUDY, dataset),),
+        outputs=(out(paths.growth(STUDY, dataset), git=True),),
+        params=(
+            *study_params(dataset),
+            f"scales.paper.{dataset}.input",
+            f"pipeline/growth.yaml:{dataset}",
+        ),
+        code=code_of("growth", *BACKBONES, *(f"src/mtinet/models/{method}.py" for method in methods)),
     )
 
 
@@ -239,7 +266,7 @@ def drawn_from(dataset: str, name: str) -> tuple[tuple[Path, ...], tuple[str, ..
     if name in ("panel", "methods"):
         drawn, folder = drawn_experiments(dataset, name), paths.examples_folder(STUDY, dataset)
         panel = f"pipeline/figures.yaml:{dataset}.{name}"
-        return tuple(folder / experiment for experiment in drawn), ("study.readings", "seeds", *drawn.values(), panel)
+        return tuple(folder / experiment for experiment in drawn), (*switches(dataset), "seeds", *drawn.values(), panel)
     if name in ("deltas", "costs"):
         comparisons = tuple(paths.comparison(STUDY, table_name) for table_name in layouts(dataset))
         counted = (structure,) if name == "costs" else ()
@@ -250,6 +277,7 @@ def drawn_from(dataset: str, name: str) -> tuple[tuple[Path, ...], tuple[str, ..
         "affinity": (paths.affinity(STUDY, dataset), ("pipeline/affinity.yaml:",)),
         "architecture": (structure, ()),
         "propagation": (structure, ()),
+        "growth": (paths.growth(STUDY, dataset), ()),
     }
     place, params = others[name]
     return (place,), params
@@ -288,6 +316,7 @@ def report(dataset: str) -> Rule:
             *(f"{file}:" for file in table_files()),
             "pipeline/published.yaml:",
             f"pipeline/figures.yaml:{dataset}",
+            "pipeline/growth.yaml:",
             "src/mtinet/tasks.yaml:",
         ),
         code=(*code_of("report"), "src/mtinet/reporting/template.html"),

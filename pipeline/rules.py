@@ -20,6 +20,7 @@ from pipeline.dependencies import (
     declared,
     exact_folders,
     figures,
+    growing,
     layout_module,
     layout_params,
     layouts,
@@ -32,6 +33,7 @@ from pipeline.dependencies import (
     related,
     run_sections,
     scenes_modules,
+    seeds_key,
     study_params,
     task_entries,
     taught,
@@ -44,6 +46,7 @@ from pipeline.reporting import (
     claims,
     compare,
     figure,
+    growth,
     overview,
     report,
     resources,
@@ -235,7 +238,7 @@ def train(dataset: str, section: str, method: str) -> Rule:
         code=code_of("train", *BACKBONES, f"src/mtinet/models/{method}.py", *loss_modules(dataset)),
         arguments=("--experiment {exp}", "--seed {seed}"),
         method=method if section == EXPERIMENTS else f"{method}_{section}",
-        matrix={"exp": f"{section}.{dataset}.{method}", "seed": "seeds"},
+        matrix={"exp": f"{section}.{dataset}.{method}", "seed": seeds_key(section)},
         uses_gpu=True,
         threads="compute.threads",
         processes="compute.processes",
@@ -271,7 +274,7 @@ def evaluate(dataset: str, section: str, method: str) -> Rule:
         code=code_of("evaluate", *BACKBONES, f"src/mtinet/models/{method}.py", *metric_modules(dataset)),
         arguments=("--experiment {exp}", "--seed {seed}"),
         method=method if section == EXPERIMENTS else f"{method}_{section}",
-        matrix={"exp": f"{section}.{dataset}.{method}", "seed": "seeds"},
+        matrix={"exp": f"{section}.{dataset}.{method}", "seed": seeds_key(section)},
         uses_gpu=True,
         threads="compute.threads",
         processes="compute.processes",
@@ -309,6 +312,7 @@ def rules() -> list[Rule]:
         for table_name in layouts(name):
             result += [resources(name, table_name)] if resources_of(name, table_name) else []
             result += [compare(name, table_name), table(name, table_name)]
+        result += [growth(name)] if growing(name) else []
         result += [track(name), architecture(name), *(figure(name, figure_name) for figure_name in figures(name))]
         result += [claims(name), overview(name), report(name)] if layouts(name) else []
     return result

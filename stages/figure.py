@@ -1,4 +1,4 @@
-"""Draw one figure of a dataset: curves, panels, affinities, architecture, gains."""
+"""Draw one figure of a dataset: curves, panels, affinities, architecture, gains, growth of costs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +82,11 @@ def costs(params: Params, dataset: str, path: Path) -> None:
     figures.against_costs(*tabled(params, dataset), structure(params, dataset), path)
 
 
+def growth(params: Params, dataset: str, path: Path) -> None:
+    """Costs against the number of tasks and of scales."""
+    figures.growth(files.read_json(paths.growth(params.study_name(dataset), dataset)), path)
+
+
 FIGURES: dict[str, Callable[[Params, str, Path], None]] = {
     "curves": curves,
     "panel": panel,
@@ -92,6 +97,7 @@ FIGURES: dict[str, Callable[[Params, str, Path], None]] = {
     "propagation": propagation,
     "deltas": deltas,
     "costs": costs,
+    "growth": growth,
 }
 
 

@@ -22,6 +22,7 @@ def main() -> None:
                 layouts.load_published(),
                 sources.conditions(params, given.dataset, list(comparison["experiments"])),
                 files.read_json(paths.resources(study, given.name)) if layout.has_resources else None,
+                sources.floor(params, given.dataset, given.name),
             )
             for suffix, target in targets.items():
                 files.write_text(target, WRITERS[suffix](table))

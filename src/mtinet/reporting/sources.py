@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mtinet import files, paths
 from mtinet.config import Params
 from mtinet.reporting.conditions import Conditions
+from mtinet.reporting.layouts import floor_of
 
 
 def manifests(params: Params, dataset: str, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -25,6 +26,15 @@ def manifests(params: Params, dataset: str, names: Sequence[str]) -> list[dict[s
 def conditions(params: Params, dataset: str, names: Sequence[str]) -> Conditions:
     """Under which conditions the numbers of the experiments `names` were measured."""
     return Conditions.of(params, dataset, names, manifests(params, dataset, names))
+
+
+def floor(params: Params, dataset: str, table: str) -> dict[str, Any] | None:
+    """The comparison of the dataset's controls, for another table than theirs; None where the study has none."""
+    name = floor_of(dataset)
+    if not params.study.controls or dataset not in params.controls or table == name:
+        return None
+    found: dict[str, Any] = files.read_json(paths.comparison(params.study_name(dataset), name))
+    return found
 
 
 def histories(params: Params, dataset: str) -> dict[tuple[str, int], pd.DataFrame]:
@@ -42,7 +52,7 @@ def examples(params: Params, dataset: str, names: Collection[str] | None = None)
         path = paths.examples(study, dataset, name, seed)
         if names is not None and name not in names:
             continue
-        if seed == params.seeds[0] and path.exists():
+        if seed == params.seeds_of(dataset, name)[0] and path.exists():
             found[name] = read_examples(path)
     return found
 

@@ -10,6 +10,7 @@ from mtinet.errors import UserError
 from mtinet.evaluation.uncertainty import MARK
 from mtinet.reporting.cells import GAP, UNCLEAR, Cell, difference, measured_cell, number, printed_cell, scaled
 from mtinet.reporting.conditions import Conditions
+from mtinet.reporting.floor import noise
 from mtinet.reporting.layouts import Column, Layout, RowLayout
 
 # The predictors that see no image stand first in every table, so that nobody mistakes noise for learning.
@@ -53,10 +54,12 @@ def build(
     published: Mapping[str, Any],
     conditions: Conditions,
     resources: Mapping[str, Any] | None = None,
+    floor: Mapping[str, Any] | None = None,
 ) -> Table:
     """The table of `layout` from the comparison file, the blind predictors' metrics and the paper's numbers.
 
-    resources: the file of the stage resources, for a table that has columns of it. Scores against distilled labels
+    resources: the file of the stage resources, for a table that has columns of it. floor: the comparison of the
+    dataset's controls, None where they were not run. Scores against distilled labels
     are starred; beside them stand those against exact labels, where the comparison has such. Metrics that are not
     there become gaps, named in the notes. Raises UserError when the comparison is of another dataset or study, when
     its delta_m refers to other single-task runs than the table's, or when published.yaml lacks the table, a row or
@@ -79,7 +82,7 @@ def build(
         line=conditions.line(),
         columns=columns,
         rows=tuple(embolden(rows, columns)),
-        notes=tuple(notes(layout, rows, comparison, resources)),
+        notes=(*notes(layout, rows, comparison, resources), *noise(layout, floor)),
     )
 
 
