@@ -24,7 +24,7 @@ FOLDER = Path("runs/code")
 # Whatever the code of a rule is found by: the sources, the rules and what they are made for.
 SOURCES = ("src/mtinet", "stages", "pipeline")
 SECTIONS = ("datasets", "experiments", "pretraining", "readings", "controls", "study.readings",
-            "study.controls", "teachers", "affinity.tasks")  # fmt: skip
+            "study.controls", "study.latency", "teachers", "affinity.tasks")  # fmt: skip
 
 
 def stage_name(dataset: str) -> str:

@@ -208,6 +208,12 @@ def has_resources(layout: dict[str, Any]) -> bool:
     return any(isinstance(column, dict) and column.get("of") == "resources" for column in layout["columns"])
 
 
+def measured(dataset: str) -> bool:
+    """Whether time and memory of the networks of the dataset's tables of resources are measured."""
+    asked = bool(declared()["study"].get("latency"))
+    return asked and any(has_resources(layout) for layout in layouts(dataset).values())
+
+
 def shown_experiments(dataset: str, table: str) -> tuple[str, ...]:
     """The keys in params.yaml of the declared experiments behind a table."""
     names = shown(layouts(dataset)[table])

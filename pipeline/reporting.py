@@ -19,6 +19,8 @@ from pipeline.dependencies import (
     has_resources,
     layout_params,
     layouts,
+    loss_modules,
+    measured,
     metric_modules,
     metric_params,
     pretraining_params,
@@ -121,8 +123,43 @@ def resources(dataset: str, name: str) -> Rule:
 
 
 def resources_of(dataset: str, name: str) -> tuple[Path, ...]:
-    """The counts that a table reads, where it shows any."""
-    return (paths.resources(STUDY, name),) if has_resources(layouts(dataset)[name]) else ()
+    """The counts that a table reads, where it shows any, and what was measured, where the study has that."""
+    if not has_resources(layouts(dataset)[name]):
+        return ()
+    return (paths.resources(STUDY, name), *((paths.latency(STUDY, dataset),) if measured(dataset) else ()))
+
+
+def latency(dataset: str) -> Rule:
+    """Measured at the study's own size of input: unlike counts, that of the paper may not fit the machine."""
+    names = [name for name, layout in layouts(dataset).items() if has_resources(layout)]
+    keys = tuple(dict.fromkeys(key for name in names for key in shown_experiments(dataset, name)))
+    methods = {key.split(".")[2] for key in keys} | set(growing(dataset).get("methods", {})) - {"cross_stitch"}
+    return Rule(
+        "latency",
+        dataset,
+        inputs=(paths.packed(STUDY, dataset, "train"),),
+        outputs=(out(paths.latency(STUDY, dataset), git=True),),
+        params=(
+            *study_params(dataset),
+            "study.latency",
+            "compute",
+            "seeds",
+            f"scales.{{scale}}.{dataset}",
+            f"datasets.{dataset}.tasks",
+            *run_params(dataset),
+            *(f"{file}:" for file in table_files()),
+            "pipeline/growth.yaml:",
+            *task_entries(dataset),
+        ),
+        code=code_of(
+            "latency",
+            *BACKBONES,
+            *(f"src/mtinet/models/{method}.py" for method in sorted(methods)),
+            *loss_modules(dataset),
+        ),
+        uses_gpu=True,
+        threads="compute.threads",
+    )
 
 
 def floor(dataset: str, name: str) -> tuple[Path, ...]:
@@ -191,6 +228,7 @@ def table(dataset: str, name: str) -> Rule:
         outputs=tuple(out(paths.table(STUDY, name, suffix), git=True) for suffix in ("md", "csv", "tex")),
         params=(
             *study_params(dataset),
+            *(("study.latency",) if has_resources(layouts(dataset)[name]) else ()),
             "compute",
             "seeds",
             f"scales.{{scale}}.{dataset}",
@@ -271,13 +309,15 @@ def drawn_from(dataset: str, name: str) -> tuple[tuple[Path, ...], tuple[str, ..
         comparisons = tuple(paths.comparison(STUDY, table_name) for table_name in layouts(dataset))
         counted = (structure,) if name == "costs" else ()
         return (*comparisons, *counted), (*experiments, *(f"{file}:" for file in table_files()))
+    if name == "growth":
+        times = (paths.latency(STUDY, dataset),) if measured(dataset) else ()
+        return (paths.growth(STUDY, dataset), *times), ("study.latency",)
     others: dict[str, tuple[Path, tuple[str, ...]]] = {
         "curves": (paths.histories_folder(STUDY, dataset), ("seeds", *experiments)),
         "patches": (paths.examples_folder(STUDY, dataset), ("seeds", *experiments, f"affinity.tasks.{dataset}")),
         "affinity": (paths.affinity(STUDY, dataset), ("pipeline/affinity.yaml:",)),
         "architecture": (structure, ()),
         "propagation": (structure, ()),
-        "growth": (paths.growth(STUDY, dataset), ()),
     }
     place, params = others[name]
     return (place,), params
@@ -296,7 +336,7 @@ def report(dataset: str) -> Rule:
                 for suffix in ("png", "svg")
             ),
             *(paths.comparison(STUDY, name) for name in names),
-            *(path for name in names for path in resources_of(dataset, name)),
+            *dict.fromkeys(path for name in names for path in resources_of(dataset, name)),
             paths.claims(STUDY, dataset),
             *(paths.table(STUDY, f"{dataset}-{name}", suffix) for name in OVERVIEWS for suffix in ("md", "csv", "tex")),
             paths.blind(STUDY, dataset),
@@ -305,6 +345,7 @@ def report(dataset: str) -> Rule:
         outputs=(out(paths.page(STUDY, dataset)),),
         params=(
             *study_params(dataset),
+            "study.latency",
             "compute",
             "seeds",
             f"scales.{{scale}}.{dataset}",

@@ -25,6 +25,7 @@ from pipeline.dependencies import (
     layout_params,
     layouts,
     loss_modules,
+    measured,
     metric_modules,
     metric_params,
     own_folder,
@@ -47,6 +48,7 @@ from pipeline.reporting import (
     compare,
     figure,
     growth,
+    latency,
     overview,
     report,
     resources,
@@ -313,6 +315,7 @@ def rules() -> list[Rule]:
             result += [resources(name, table_name)] if resources_of(name, table_name) else []
             result += [compare(name, table_name), table(name, table_name)]
         result += [growth(name)] if growing(name) else []
+        result += [latency(name)] if measured(name) else []
         result += [track(name), architecture(name), *(figure(name, figure_name) for figure_name in figures(name))]
         result += [claims(name), overview(name), report(name)] if layouts(name) else []
     return result

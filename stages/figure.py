@@ -84,7 +84,9 @@ def costs(params: Params, dataset: str, path: Path) -> None:
 
 def growth(params: Params, dataset: str, path: Path) -> None:
     """Costs against the number of tasks and of scales."""
-    figures.growth(files.read_json(paths.growth(params.study_name(dataset), dataset)), path)
+    study = params.study_name(dataset)
+    measured = files.read_json(paths.latency(study, dataset)) if params.study.latency else None
+    figures.growth(files.read_json(paths.growth(study, dataset)), path, measured)
 
 
 FIGURES: dict[str, Callable[[Params, str, Path], None]] = {

@@ -27,7 +27,7 @@ def rendered(params: Params, dataset: str) -> str:
     chosen = layouts.of_study(params, dataset)
     for layout in chosen:
         comparison = files.read_json(paths.comparison(study, layout.name))
-        costs = files.read_json(paths.resources(study, layout.name)) if layout.has_resources else None
+        costs = sources.resources(params, dataset, layout)
         floor = sources.floor(params, dataset, layout.name)
         built.append(tables.build(layout, comparison, blind, published, conditions, costs, floor))
     panels = drawable(files.read_yaml(PANELS).get(dataset, {}), names)

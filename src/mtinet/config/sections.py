@@ -32,12 +32,13 @@ class Strict(BaseModel):
 
 class Study(Strict):
     """readings: whether the alternatives to the paper's reading count among the experiments that are run; controls:
-    whether those do that say what noise and chance make.
+    whether those do that say what noise and chance make; latency: whether networks' time and memory are measured.
     """
 
     scale: Name
     readings: bool = False
     controls: bool = False
+    latency: bool = False
     source: dict[Name, Source]
 
 

@@ -14,45 +14,49 @@ from mtinet.reporting import canvas
 from mtinet.reporting.runs import METHODS, look
 
 LABELS = METHODS | {"single_task": "Single-task networks together", "cross_stitch": "Cross-stitch (counted only)"}
-COSTS = {"params": (1e6, "parameters in millions"), "flops": (1e9, "GFLOPs of one {height}x{width} image")}
-TIMES = {"time_ms": (1.0, "ms per {height}x{width} image\n{device}, {precision}")}
+COSTS = {"params": "parameters in millions", "flops": "GFLOPs of one {height}x{width} image"}
+TIME = "ms per {height}x{width} image\n{device}, {precision}"
+UNITS = {"params": 1e6, "flops": 1e9, "time_ms": 1.0}
 AXES = {"tasks": "number of tasks, with 4 scales", "scales": "number of scales, with {tasks} tasks"}
 LEGEND_COLUMNS = 3
 # Cross-stitch networks cost hardly more than single-task ones: both must be seen.
 BEHIND = {"color": "#b9b9b9", "linewidth": 6.0, "marker": "none", "zorder": 1}
 
 
-def growth(content: Mapping[str, Any], path: Path) -> None:
+def growth(content: Mapping[str, Any], path: Path, measured: Mapping[str, Any] | None = None) -> None:
     """Draw what the stage growth wrote into `path` (.png or .svg), on logarithmic axes of costs.
 
     content: "backbone", "tasks_of_scales", "conditions", and "points", each with axis, method, tasks, scales, params
-    and flops; with "time_ms" where that was measured, and then the "device" and "precision" among the conditions.
+    and flops. measured: what the stage latency wrote, "growth" with the points' time_ms, and its "conditions".
     """
-    points = content["points"]
-    rows = COSTS | (TIMES if any("time_ms" in point for point in points) else {})
+    counted, times = content["points"], (measured or {}).get("growth", [])
+    points = [*counted, *times]
+    rows = {words.format(**content["conditions"]): cost for cost, words in COSTS.items()}
+    if measured is not None and times:
+        rows[TIME.format(**measured["conditions"])] = "time_ms"
     order = list(dict.fromkeys(LABELS.get(point["method"], point["method"]) for point in points))
     with canvas.style():
         figure = Figure(figsize=(7.6, 2.35 * len(rows) + 0.75), layout="constrained")
         figure.suptitle(content["backbone"], x=0.01, ha="left", fontsize=9)
         grid = figure.subplots(len(rows), len(AXES), squeeze=False, sharey="row", sharex="col")
-        for axes, (cost, (unit, words)) in zip(grid, rows.items(), strict=True):
+        for axes, (words, cost) in zip(grid, rows.items(), strict=True):
             for axis, along in zip(axes, AXES, strict=True):
-                curves(axis, [point for point in points if point["axis"] == along], along, cost, unit, order)
-            axes[0].set_ylabel(words.format(**content["conditions"]))
+                curves(axis, [point for point in points if point["axis"] == along], along, cost, order)
+            axes[0].set_ylabel(words)
         for axis, words in zip(grid[-1], AXES.values(), strict=True):
             axis.set_xlabel(words.format(tasks=content["tasks_of_scales"]))
         figure.legend(handles=grid[0, 0].get_lines(), loc="outside lower center", ncols=LEGEND_COLUMNS, handlelength=3)
         canvas.save(figure, path)
 
 
-def curves(axis: Axes, points: list[Mapping[str, Any]], along: str, cost: str, unit: float, order: list[str]) -> None:
+def curves(axis: Axes, points: list[Mapping[str, Any]], along: str, cost: str, order: list[str]) -> None:
     """A line per method, of the points that have this cost."""
     axis.set_yscale("log")
     for method in dict.fromkeys(point["method"] for point in points):
         own = [point for point in points if point["method"] == method and point.get(cost) is not None]
         label = LABELS.get(method, method)
         style = look(order, label) | (BEHIND if method == "single_task" else {})
-        axis.plot([point[along] for point in own], [point[cost] / unit for point in own], label=label, **style)
+        axis.plot([point[along] for point in own], [point[cost] / UNITS[cost] for point in own], label=label, **style)
     axis.set_xticks(sorted({point[along] for point in points}))
     axis.yaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

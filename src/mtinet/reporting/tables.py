@@ -16,6 +16,15 @@ from mtinet.reporting.layouts import Column, Layout, RowLayout
 # The predictors that see no image stand first in every table, so that nobody mistakes noise for learning.
 BLIND = {"constant": "Best constant", "position": "Per-position prior"}
 
+HOW_MEASURED = "set study.latency to true in params.yaml, then `make pipeline` and `make repro`"
+# What the stage latency measures, as columns of a table that shows resources.
+MEASURED = (
+    Column("", "latency_ms", "", "latency", "lower", "ms", 1.0, 1, "resources"),
+    Column("", "images_per_s", "", "throughput", "higher", "images/s", 1.0, 1, "resources"),
+    Column("", "step_ms", "", "training step", "lower", "ms", 1.0, 0, "resources"),
+    Column("", "peak_mb", "", "peak memory", "lower", "MiB", 1.0, 0, "resources"),
+)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -68,7 +77,7 @@ def build(
     check_same(layout, comparison, conditions)
     experiments = comparison["experiments"]
     check_baselines(layout, experiments)
-    columns = shown_columns(layout, comparison)
+    columns = (*shown_columns(layout, comparison), *(MEASURED if "measured" in (resources or {}) else ()))
     rows = [blind_row(columns, blind, key) for key in BLIND if any(column.task for column in columns)]
     costs = (resources or {}).get("experiments", {})
     for row in layout.rows:
@@ -255,4 +264,5 @@ def conventions(
         lines.append("(quoted): a row of another paper, as the paper prints it; nothing was measured here.")
     if any(column.of == "resources" for column in layout.columns):
         lines.append((resources or {}).get("convention", f"{GAP} missing, the networks were not counted."))
+        lines.append((resources or {}).get("measured", f"Latency, throughput, memory: not measured; {HOW_MEASURED}."))
     return lines
