@@ -8,7 +8,7 @@ from typing import Any
 from mtinet.reporting.cells import GAP, printed
 from mtinet.reporting.layouts import DELTA, Column, Layout, floor_of
 
-HOW = "set study.controls to true in params.yaml, then `make pipeline` and `make repro`"
+HOW = "set study.controls to true in params.yaml, then make pipeline and make repro"
 
 
 def noise(layout: Layout, floor: Mapping[str, Any] | None) -> list[str]:

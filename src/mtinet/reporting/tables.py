@@ -16,7 +16,7 @@ from mtinet.reporting.layouts import Column, Layout, RowLayout
 # The predictors that see no image stand first in every table, so that nobody mistakes noise for learning.
 BLIND = {"constant": "Best constant", "position": "Per-position prior"}
 
-HOW_MEASURED = "set study.latency to true in params.yaml, then `make pipeline` and `make repro`"
+HOW_MEASURED = "set study.latency to true in params.yaml, then make pipeline and make repro"
 # What the stage latency measures, as columns of a table that shows resources.
 MEASURED = (
     Column("", "latency_ms", "", "latency", "lower", "ms", 1.0, 1, "resources"),
