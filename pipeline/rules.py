@@ -314,7 +314,7 @@ def rules() -> list[Rule]:
         for table_name in layouts(name):
             result += [resources(name, table_name)] if resources_of(name, table_name) else []
             result.append(compare(name, table_name))
-        result += [table(name, table_name) for table_name in layouts(name)]  # whose notes quote the controls' comparison
+        result += [table(name, table_name) for table_name in layouts(name)]  # they quote the controls
         result += [growth(name)] if growing(name) else []
         result += [latency(name)] if measured(name) else []
         result += [track(name), architecture(name), *(figure(name, figure_name) for figure_name in figures(name))]
