@@ -23,7 +23,8 @@ from pipeline.rules import rules
 FOLDER = Path("runs/code")
 # Whatever the code of a rule is found by: the sources, the rules and what they are made for.
 SOURCES = ("src/mtinet", "stages", "pipeline")
-SECTIONS = ("datasets", "experiments", "pretraining", "readings", "study.readings", "teachers", "affinity.tasks")
+SECTIONS = ("datasets", "experiments", "pretraining", "readings", "controls", "study.readings",
+            "study.controls", "study.latency", "teachers", "affinity.tasks")  # fmt: skip
 
 
 def stage_name(dataset: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from mtinet import files, paths
 from mtinet.data.layouts import layout
+from mtinet.reporting import layouts as layouts_module
 from mtinet.reporting.captions import drawable, experiments_of, figures_of
 from mtinet.tasks import registry
 from pipeline.imports import imported_files
@@ -16,7 +17,10 @@ ROOT = Path(__file__).resolve().parents[1]
 STUDY = "{study}"
 SCENES = "scenes"  # as mtinet.config has it, whose import would cost every start of Snakemake a quarter of a second
 
-EXPERIMENTS, _ = SECTIONS = ("experiments", "readings")
+EXPERIMENTS, CONTROLS = "experiments", "controls"
+ON_DEMAND = ("readings", CONTROLS)
+SECTIONS = (EXPERIMENTS, *ON_DEMAND)
+SWITCHES = tuple(f"study.{section}" for section in ON_DEMAND)
 TEACHERS_METHOD, PRETRAININGS_METHOD = "single_task", "multi_task"
 # Imported by the name in an experiment's `backbone`. All runs depend on these, since a DVC matrix cannot vary
 # its dependencies: experiments on a further library go into a method group of their own, whose module imports
@@ -141,13 +145,29 @@ def run_methods(dataset: str) -> dict[str, dict[str, str]]:
 
 def run_sections() -> tuple[str, ...]:
     """The sections of params.yaml that declare what is run."""
-    return SECTIONS if declared()["study"].get("readings") else (EXPERIMENTS,)
+    return (EXPERIMENTS, *(section for section in ON_DEMAND if declared()["study"].get(section)))
+
+
+def seeds_key(section: str) -> str:
+    """The key in params.yaml of the seeds that a section's experiments are run under."""
+    return "control_seeds" if section == CONTROLS else "seeds"
 
 
 def run_params(dataset: str) -> tuple[str, ...]:
     """What stages depend on that look at all that is run."""
     sections = (section for section in run_sections() if dataset in declared().get(section, {}))
-    return ("study.readings", *(f"{section}.{dataset}" for section in sections))
+    return tuple(dict.fromkeys([*switches(dataset), *(f"{section}.{dataset}" for section in sections)]))
+
+
+def switches(dataset: str) -> tuple[str, ...]:
+    """What says which sections are run and under which seeds, beside `seeds`."""
+    return (*SWITCHES, *(("control_seeds", f"{CONTROLS}.{dataset}") if floor_of(dataset) else ()))
+
+
+def floor_of(dataset: str) -> str | None:
+    """The table of the dataset's controls, whose numbers stand under all others; None where the study has none."""
+    name = layouts_module.floor_of(dataset)
+    return name if name in layouts(dataset) else None
 
 
 def pretrainings(dataset: str) -> tuple[str, ...]:
@@ -179,8 +199,8 @@ def layouts(dataset: str) -> dict[str, Any]:
 
 
 def table_files() -> tuple[str, ...]:
-    """What lays out the study's tables: the paper's, and those of readings where the study has such."""
-    return ("pipeline/tables.yaml", *(["pipeline/readings.yaml"] if len(run_sections()) > 1 else []))
+    """What lays out the study's tables: the paper's, and those of readings and controls where the study has such."""
+    return ("pipeline/tables.yaml", *(f"pipeline/{section}.yaml" for section in run_sections()[1:]))
 
 
 def table_entry(name: str) -> str:
@@ -201,6 +221,12 @@ def has_resources(layout: dict[str, Any]) -> bool:
     return any(isinstance(column, dict) and column.get("of") == "resources" for column in layout["columns"])
 
 
+def measured(dataset: str) -> bool:
+    """Whether time and memory of the networks of the dataset's tables of resources are measured."""
+    asked = bool(declared()["study"].get("latency"))
+    return asked and any(has_resources(layout) for layout in layouts(dataset).values())
+
+
 def shown_experiments(dataset: str, table: str) -> tuple[str, ...]:
     """The keys in params.yaml of the declared experiments behind a table."""
     names = shown(layouts(dataset)[table])
@@ -217,7 +243,14 @@ def panels(dataset: str) -> dict[str, Any]:
 def figures(dataset: str) -> tuple[str, ...]:
     """The names of the dataset's figures."""
     drawn = drawable(panels(dataset), experiment_keys(dataset))
-    return figures_of(run_methods(dataset), drawn, bool(layouts(dataset)), related(dataset))
+    return figures_of(run_methods(dataset), drawn, bool(layouts(dataset)), related(dataset), bool(growing(dataset)))
+
+
+@cache
+def growing(dataset: str) -> dict[str, Any]:
+    """The networks on the dataset's backbone whose costs are counted as tasks and scales get more; none: empty."""
+    found: dict[str, Any] = files.read_yaml(ROOT / "pipeline/growth.yaml").get(dataset, {})
+    return found
 
 
 def drawn_experiments(dataset: str, panel: str) -> dict[str, str]:

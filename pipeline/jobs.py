@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mtinet.config import Params
 from pipeline.code_digests import stage_name
-from pipeline.dependencies import SCENES, layouts, shown, trained_teachers
+from pipeline.dependencies import SCENES, floor_of, layouts, shown, trained_teachers
 from pipeline.matrix import dvc_name, items
 from pipeline.order import behind
 from pipeline.rule import Rule, datasets_of
@@ -53,7 +53,8 @@ def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
     # They need no packed data, but neither would they be needed before, and the first table of all would wait for them.
     before += [Job(name, (stage,), frozenset({packed}), PRETRAINING) for name, stage in trained.items()]
     runs = runs_of(params, dataset, own, frozenset({packed, *trained}))
-    first = next(iter(layouts(dataset)), "")  # a data set of one's own has no tables
+    # A data set of one's own has no tables; where the notes of all tables quote the controls, none can come first.
+    first = "" if floor_of(dataset) else next(iter(layouts(dataset)), "")
     early = shown(layouts(dataset)[first]) if first else []
     soon = longest_first(job for (name, _), job in runs.items() if name in early)
     later = longest_first(job for job in runs.values() if job not in soon)

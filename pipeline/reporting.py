@@ -13,10 +13,14 @@ from pipeline.dependencies import (
     drawn_experiments,
     experiment_keys,
     figures,
+    floor_of,
     folders_of,
+    growing,
     has_resources,
     layout_params,
     layouts,
+    loss_modules,
+    measured,
     metric_modules,
     metric_params,
     pretraining_params,
@@ -25,6 +29,7 @@ from pipeline.dependencies import (
     run_params,
     shown_experiments,
     study_params,
+    switches,
     table_entry,
     table_files,
     task_entries,
@@ -59,7 +64,7 @@ def compare(dataset: str, name: str) -> Rule:
         params=(
             *study_params(dataset),
             "seeds",
-            "study.readings",
+            *switches(dataset),
             *shown_experiments(dataset, name),
             table_entry(name),
             *metric_params(dataset),
@@ -106,7 +111,7 @@ def resources(dataset: str, name: str) -> Rule:
             *study_params(dataset),
             f"scales.paper.{dataset}.input",
             f"datasets.{dataset}.tasks",
-            "study.readings",
+            *switches(dataset),
             *keys,
             table_entry(name),
             *task_entries(dataset),
@@ -118,8 +123,49 @@ def resources(dataset: str, name: str) -> Rule:
 
 
 def resources_of(dataset: str, name: str) -> tuple[Path, ...]:
-    """The counts that a table reads, where it shows any."""
-    return (paths.resources(STUDY, name),) if has_resources(layouts(dataset)[name]) else ()
+    """The counts that a table reads, where it shows any, and what was measured, where the study has that."""
+    if not has_resources(layouts(dataset)[name]):
+        return ()
+    return (paths.resources(STUDY, name), *((paths.latency(STUDY, dataset),) if measured(dataset) else ()))
+
+
+def latency(dataset: str) -> Rule:
+    """Measured at the study's own size of input: unlike counts, that of the paper may not fit the machine."""
+    names = [name for name, layout in layouts(dataset).items() if has_resources(layout)]
+    keys = tuple(dict.fromkeys(key for name in names for key in shown_experiments(dataset, name)))
+    methods = {key.split(".")[2] for key in keys} | set(growing(dataset).get("methods", {})) - {"cross_stitch"}
+    return Rule(
+        "latency",
+        dataset,
+        inputs=(paths.packed(STUDY, dataset, "train"),),
+        outputs=(out(paths.latency(STUDY, dataset), git=True),),
+        params=(
+            *study_params(dataset),
+            "study.latency",
+            "compute",
+            "seeds",
+            f"scales.{{scale}}.{dataset}",
+            f"datasets.{dataset}.tasks",
+            *run_params(dataset),
+            *(f"{file}:" for file in table_files()),
+            "pipeline/growth.yaml:",
+            *task_entries(dataset),
+        ),
+        code=code_of(
+            "latency",
+            *BACKBONES,
+            *(f"src/mtinet/models/{method}.py" for method in sorted(methods)),
+            *loss_modules(dataset),
+        ),
+        uses_gpu=True,
+        threads="compute.threads",
+    )
+
+
+def floor(dataset: str, name: str) -> tuple[Path, ...]:
+    """The comparison of the controls, which a table's notes quote; the table of the controls quotes nothing."""
+    table_name = floor_of(dataset)
+    return () if table_name in (None, name) else (paths.comparison(STUDY, str(table_name)),)
 
 
 def claims(dataset: str) -> Rule:
@@ -163,7 +209,7 @@ def overview(dataset: str) -> Rule:
             *study_params(dataset),
             f"datasets.{dataset}.tasks",
             *((f"teachers.{dataset}",) if taught(dataset) else ()),
-            "study.readings",
+            *switches(dataset),
             *(f"{entry}.{key}" for entry in experiment_keys(dataset).values() for key in ("backbone", "tasks")),
             *(f"{file}:" for file in table_files()),
             "pipeline/published.yaml:",
@@ -182,17 +228,19 @@ def table(dataset: str, name: str) -> Rule:
         inputs=(
             paths.comparison(STUDY, name),
             *resources_of(dataset, name),
+            *floor(dataset, name),
             paths.blind(STUDY, dataset),
             *folders_of(paths.manifests_folder(STUDY, dataset), dataset, name),
         ),
         outputs=tuple(out(paths.table(STUDY, name, suffix), git=True) for suffix in ("md", "csv", "tex")),
         params=(
             *study_params(dataset),
+            *(("study.latency",) if has_resources(layouts(dataset)[name]) else ()),
             "compute",
             "seeds",
             f"scales.{{scale}}.{dataset}",
             *pretraining_params(dataset),
-            "study.readings",
+            *switches(dataset),
             *shown_experiments(dataset, name),
             table_entry(name),
             "pipeline/published.yaml:",
@@ -217,11 +265,28 @@ def architecture(dataset: str) -> Rule:
             *study_params(dataset),
             f"scales.paper.{dataset}.input",
             f"datasets.{dataset}.tasks",
-            "study.readings",
+            *switches(dataset),
             *(f"{entry}.{key}" for entry in experiment_keys(dataset).values() for key in keys),
             *task_entries(dataset),
         ),
         code=code_of("architecture", *BACKBONES, *(f"src/mtinet/models/{method}.py" for method in methods)),
+    )
+
+
+def growth(dataset: str) -> Rule:
+    """Counted at the paper's size of input, as the resources are; rests on no run."""
+    methods = [name for name in growing(dataset)["methods"] if name != "cross_stitch"]  # which is no module
+    return Rule(
+        "growth",
+        dataset,
+        inputs=(paths.checked(STUDY, dataset),),
+        outputs=(out(paths.growth(STUDY, dataset), git=True),),
+        params=(
+            *study_params(dataset),
+            f"scales.paper.{dataset}.input",
+            f"pipeline/growth.yaml:{dataset}",
+        ),
+        code=code_of("growth", *BACKBONES, *(f"src/mtinet/models/{method}.py" for method in methods)),
     )
 
 
@@ -246,13 +311,16 @@ def drawn_from(dataset: str, name: str) -> tuple[tuple[Path, ...], tuple[str, ..
     if name in ("panel", "methods"):
         drawn, folder = drawn_experiments(dataset, name), paths.examples_folder(STUDY, dataset)
         panel = f"pipeline/figures.yaml:{dataset}.{name}"
-        return tuple(folder / experiment for experiment in drawn), ("study.readings", "seeds", *drawn.values(), panel)
+        return tuple(folder / experiment for experiment in drawn), (*switches(dataset), "seeds", *drawn.values(), panel)
     if name == "curves":
         return (paths.histories_folder(STUDY, dataset), paths.levels(STUDY, dataset)), ("seeds", *experiments)
     if name in ("deltas", "costs"):
         comparisons = tuple(paths.comparison(STUDY, table_name) for table_name in layouts(dataset))
         counted = (structure,) if name == "costs" else ()
         return (*comparisons, *counted), (*experiments, *(f"{file}:" for file in table_files()))
+    if name == "growth":
+        times = (paths.latency(STUDY, dataset),) if measured(dataset) else ()
+        return (paths.growth(STUDY, dataset), *times), ("study.latency",)
     others: dict[str, tuple[Path, tuple[str, ...]]] = {
         "sheet": (paths.packed(STUDY, dataset, "val"), ()),
         "patches": (paths.examples_folder(STUDY, dataset), ("seeds", *experiments, f"affinity.tasks.{dataset}")),
@@ -277,7 +345,7 @@ def report(dataset: str) -> Rule:
                 for suffix in ("png", "svg")
             ),
             *(paths.comparison(STUDY, name) for name in names),
-            *(path for name in names for path in resources_of(dataset, name)),
+            *dict.fromkeys(path for name in names for path in resources_of(dataset, name)),
             paths.claims(STUDY, dataset),
             *(paths.table(STUDY, f"{dataset}-{name}", suffix) for name in OVERVIEWS for suffix in ("md", "csv", "tex")),
             paths.blind(STUDY, dataset),
@@ -286,6 +354,7 @@ def report(dataset: str) -> Rule:
         outputs=(out(paths.page(STUDY, dataset)),),
         params=(
             *study_params(dataset),
+            "study.latency",
             "compute",
             "seeds",
             f"scales.{{scale}}.{dataset}",
@@ -297,6 +366,7 @@ def report(dataset: str) -> Rule:
             *(f"{file}:" for file in table_files()),
             "pipeline/published.yaml:",
             f"pipeline/figures.yaml:{dataset}",
+            "pipeline/growth.yaml:",
             "src/mtinet/tasks.yaml:",
         ),
         code=(*code_of("report"), "src/mtinet/reporting/template.html"),

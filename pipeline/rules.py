@@ -21,11 +21,13 @@ from pipeline.dependencies import (
     declared,
     exact_folders,
     figures,
+    growing,
     layout_module,
     layout_params,
     layouts,
     learnt_from,
     loss_modules,
+    measured,
     metric_modules,
     metric_params,
     own_folder,
@@ -34,6 +36,7 @@ from pipeline.dependencies import (
     related,
     run_sections,
     scenes_modules,
+    seeds_key,
     study_params,
     task_entries,
     taught,
@@ -47,6 +50,8 @@ from pipeline.reporting import (
     claims,
     compare,
     figure,
+    growth,
+    latency,
     overview,
     report,
     resources,
@@ -243,7 +248,7 @@ def train(dataset: str, section: str, method: str) -> Rule:
         code=code_of("train", *BACKBONES, f"src/mtinet/models/{method}.py", *loss_modules(dataset)),
         arguments=("--experiment {exp}", "--seed {seed}"),
         method=method if section == EXPERIMENTS else f"{method}_{section}",
-        matrix={"exp": f"{section}.{dataset}.{method}", "seed": "seeds"},
+        matrix={"exp": f"{section}.{dataset}.{method}", "seed": seeds_key(section)},
         uses_gpu=True,
         threads="compute.threads",
         processes="compute.processes",
@@ -279,7 +284,7 @@ def evaluate(dataset: str, section: str, method: str) -> Rule:
         code=code_of("evaluate", *BACKBONES, f"src/mtinet/models/{method}.py", *metric_modules(dataset)),
         arguments=("--experiment {exp}", "--seed {seed}"),
         method=method if section == EXPERIMENTS else f"{method}_{section}",
-        matrix={"exp": f"{section}.{dataset}.{method}", "seed": "seeds"},
+        matrix={"exp": f"{section}.{dataset}.{method}", "seed": seeds_key(section)},
         uses_gpu=True,
         threads="compute.threads",
         processes="compute.processes",
@@ -344,7 +349,10 @@ def rules() -> list[Rule]:
                 result += [train(name, section, method), evaluate(name, section, method)]
         for table_name in layouts(name):
             result += [resources(name, table_name)] if resources_of(name, table_name) else []
-            result += [compare(name, table_name), table(name, table_name)]
+            result.append(compare(name, table_name))
+        result += [table(name, table_name) for table_name in layouts(name)]  # they quote the controls
+        result += [growth(name)] if growing(name) else []
+        result += [latency(name)] if measured(name) else []
         result += [track(name), architecture(name), *(figure(name, figure_name) for figure_name in figures(name))]
         result += [claims(name), overview(name), report(name)] if layouts(name) else []
     return result

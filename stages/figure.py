@@ -1,4 +1,4 @@
-"""Draw one figure of a dataset: curves, panels, affinities, architecture, gains."""
+"""Draw one figure of a dataset: curves, panels, affinities, architecture, gains, growth of costs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -90,6 +90,13 @@ def costs(params: Params, dataset: str, path: Path) -> None:
     figures.against_costs(*tabled(params, dataset), structure(params, dataset), path)
 
 
+def growth(params: Params, dataset: str, path: Path) -> None:
+    """Costs against the number of tasks and of scales."""
+    study = params.study_name(dataset)
+    measured = files.read_json(paths.latency(study, dataset)) if params.study.latency else None
+    figures.growth(files.read_json(paths.growth(study, dataset)), path, measured)
+
+
 FIGURES: dict[str, Callable[[Params, str, Path], None]] = {
     "sheet": sheet,
     "curves": curves,
@@ -101,6 +108,7 @@ FIGURES: dict[str, Callable[[Params, str, Path], None]] = {
     "propagation": propagation,
     "deltas": deltas,
     "costs": costs,
+    "growth": growth,
 }
 
 

@@ -11,7 +11,7 @@ from mtinet.reporting.labels import labels_table
 from mtinet.reporting.page import Picture
 from mtinet.reporting.verdicts import claims_table, compared
 
-PANELS = Path("pipeline/figures.yaml")
+PANELS, GROWTH = Path("pipeline/figures.yaml"), Path("pipeline/growth.yaml")
 TITLES = {"nyud": "NYUD-v2", "pascal": "PASCAL"}
 
 
@@ -27,12 +27,16 @@ def rendered(params: Params, dataset: str) -> str:
     chosen = layouts.of_study(params, dataset)
     for layout in chosen:
         comparison = files.read_json(paths.comparison(study, layout.name))
-        costs = files.read_json(paths.resources(study, layout.name)) if layout.has_resources else None
-        built.append(tables.build(layout, comparison, blind, published, conditions, costs))
+        costs = sources.resources(params, dataset, layout)
+        floor = sources.floor(params, dataset, layout.name)
+        built.append(tables.build(layout, comparison, blind, published, conditions, costs, floor))
     panels = drawable(files.read_yaml(PANELS).get(dataset, {}), names)
+    growing = dataset in files.read_yaml(GROWTH)
     pictures = [
         Picture.of(paths.figure(study, f"{dataset}-{name}", caption.suffix), caption.title, caption.text)
-        for name in figures_of(params.methods(dataset), panels, bool(built), params.affinity.tasks.get(dataset, ()))
+        for name in figures_of(
+            params.methods(dataset), panels, bool(built), params.affinity.tasks.get(dataset, ()), growing
+        )
         for caption in (CAPTIONS[name],)
     ]
     manifests = sources.manifests(params, dataset, names)

@@ -21,7 +21,8 @@ def main() -> None:
                 files.read_json(paths.blind(study, given.dataset)),
                 layouts.load_published(),
                 sources.conditions(params, given.dataset, list(comparison["experiments"])),
-                files.read_json(paths.resources(study, given.name)) if layout.has_resources else None,
+                sources.resources(params, given.dataset, layout),
+                sources.floor(params, given.dataset, given.name),
             )
             for suffix, target in targets.items():
                 files.write_text(target, WRITERS[suffix](table))

@@ -118,7 +118,8 @@ def reduce(params: Any) -> None:
         for method, experiments in methods.items()
     }
     params["experiments"] = {"nyud": {method: experiments for method, experiments in kept.items() if experiments}}
-    params["readings"] = {"nyud": params["readings"]["nyud"]}
+    for section in ("readings", "controls"):
+        params[section] = {"nyud": params[section]["nyud"]}
     for scale in params["scales"].values():
         scale["nyud"]["epochs_of"] = {}
 

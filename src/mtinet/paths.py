@@ -146,6 +146,16 @@ def architecture(study: str, dataset: str) -> Path:
     return report(study) / "architecture" / f"{dataset}.json"
 
 
+def growth(study: str, dataset: str) -> Path:
+    """How costs of networks on a dataset's backbone grow with the number of tasks and of scales."""
+    return report(study) / "growth" / f"{dataset}.json"
+
+
+def latency(study: str, dataset: str) -> Path:
+    """Measured time and memory of the networks behind a dataset's tables of resources."""
+    return report(study) / "latency" / f"{dataset}.json"
+
+
 def comparison(study: str, table: str) -> Path:
     """Metrics and delta_m of every experiment of a table, in one file."""
     return report(study) / "comparison" / f"{table}.json"

@@ -71,7 +71,7 @@ def check_declared(params: Params, name: RunName) -> None:
 
 def seeds_of(params: Params, name: RunName) -> list[int]:
     """The seed that a name has, or else all that params.yaml declares."""
-    return [name.seed] if name.seed is not None else list(params.seeds)
+    return [name.seed] if name.seed is not None else list(params.seeds_of(name.dataset, name.experiment))
 
 
 def print_json(content: Any) -> None:

@@ -56,6 +56,7 @@ __all__ = [
 
 
 Methods = dict[Name, dict[Name, Experiment]]
+ON_DEMAND = ("readings", "controls")  # the sections that are run where `study` says so
 
 
 class Params(Strict):
@@ -71,6 +72,8 @@ class Params(Strict):
     affinity: Affinity
     experiments: dict[Name, Methods]
     readings: dict[Name, Methods] = {}  # noqa: RUF012
+    control_seeds: Annotated[list[Seed], Field(min_length=2)] = [0, 1, 2]  # noqa: RUF012
+    controls: dict[Name, Methods] = {}  # noqa: RUF012
 
     @model_validator(mode="after")
     def consistent(self) -> Params:
@@ -97,15 +100,16 @@ class Params(Strict):
         for dataset, trainings in self.pretraining.items():
             known("pretraining", dataset, self.datasets)
             self._check_pretraining(dataset, trainings)
-        for section, declared in (("experiments", self.experiments), ("readings", self.readings)):
-            for dataset in declared:
+        for section in ("experiments", *ON_DEMAND):
+            for dataset in getattr(self, section):
                 known(section, dataset, self.datasets)
         for dataset in self.experiments:
             self._check_processes(dataset)
             self._check_experiments(dataset)
             self._check_backbones(dataset)
-        if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError(f"seeds: {self.seeds} names a seed twice")
+        for key, seeds in (("seeds", self.seeds), ("control_seeds", self.control_seeds)):
+            if len(set(seeds)) != len(seeds):
+                raise ValueError(f"{key}: {seeds} names a seed twice")
         return self
 
     def _check_layout(self, dataset: str) -> None:
@@ -228,20 +232,31 @@ class Params(Strict):
 
     def runs(self, dataset: str) -> list[tuple[str, int]]:
         """Experiment and seed of every run that is declared for `dataset`, in the order of the file."""
-        return [(name, seed) for name in self.names(dataset) for seed in self.seeds]
+        return [(name, seed) for name in self.names(dataset) for seed in self.seeds_of(dataset, name)]
+
+    def seeds_of(self, dataset: str, name: str) -> list[int]:
+        """The seeds that the experiment `name` is run under; controls have their own."""
+        return self.control_seeds if self.is_control(dataset, name) else self.seeds
+
+    def is_control(self, dataset: str, name: str) -> bool:
+        """Whether `name` is one of the controls, and the study has them."""
+        return self.study.controls and any(name in found for found in self.controls.get(dataset, {}).values())
 
     def declarations(self, dataset: str) -> Iterator[tuple[str, str, Experiment]]:
-        """Key in params.yaml, method and declaration of all experiments and readings of `dataset`, run or not."""
-        for section in ("experiments", "readings"):  # the second one is read where a caller goes on to it only
+        """Key in params.yaml, method and declaration of all experiments, readings and controls, run or not."""
+        for section in ("experiments", *ON_DEMAND):  # the later ones are read where a caller goes on to them only
             for method, experiments in getattr(self, section).get(dataset, {}).items():
                 for name, experiment in experiments.items():
                     yield f"{section}.{dataset}.{method}.{name}", method, experiment
 
     def methods(self, dataset: str) -> Methods:
-        """What is run on `dataset`, by method and name: its experiments, then the readings where the study has them."""
+        """What is run on `dataset`, by method and name: its experiments, then readings and controls where the study has
+        them."""
         found = {method: {**experiments} for method, experiments in self.experiments.get(dataset, {}).items()}
-        for method, experiments in self.readings.get(dataset, {}).items() if self.study.readings else ():
-            found.setdefault(method, {}).update(experiments)
+        for section in ON_DEMAND:
+            if getattr(self.study, section):
+                for method, experiments in getattr(self, section).get(dataset, {}).items():
+                    found.setdefault(method, {}).update(experiments)
         return found
 
     def names(self, dataset: str) -> list[str]:
@@ -249,7 +264,7 @@ class Params(Strict):
         return [name for experiments in self.methods(dataset).values() for name in experiments]
 
     def experiment(self, dataset: str, name: str) -> tuple[str, Experiment]:
-        """Method and declaration of the experiment or reading `name`, run by the study or not.
+        """Method and declaration of the experiment, reading or control `name`, run by the study or not.
 
         Raises UserError when it is not declared.
         """

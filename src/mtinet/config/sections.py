@@ -31,10 +31,14 @@ class Strict(BaseModel):
 
 
 class Study(Strict):
-    """readings: whether the alternatives to the paper's reading count among the experiments that are run."""
+    """readings: whether the alternatives to the paper's reading count among the experiments that are run; controls:
+    whether those do that say what noise and chance make; latency: whether networks' time and memory are measured.
+    """
 
     scale: Name
     readings: bool = False
+    controls: bool = False
+    latency: bool = False
     source: dict[Name, Source]
 
 
@@ -204,7 +208,7 @@ class Experiment(Strict):
     """One row's training: `tasks` are scored, `auxiliary` ones live in the front-end only (section 2.5).
 
     weights: those that are kept, of the last epoch or of the best one on the validation images, which chooses on
-    what is scored.
+    what is scored. labels: its own, or those of other training images (shuffled), a negative control.
     """
 
     backbone: Backbone
@@ -215,6 +219,7 @@ class Experiment(Strict):
     weight_decay: Decay
     options: dict[Name, JsonValue]
     weights: Literal["last", "best"] = "last"
+    labels: Literal["own", "shuffled"] = "own"
 
 
 class Affinity(Strict):

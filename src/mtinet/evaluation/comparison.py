@@ -35,6 +35,7 @@ def compare(
     by task. Returns "dataset", "study", "seeds", "distilled" (tasks whose labels are a teacher's, and its kind) and
     "experiments"; per experiment:
       method, backbone, tasks, auxiliary   as declared
+      labels                               own or shuffled, of a control; absent otherwise
       seeds, missing_seeds                 with and without a metrics file
       steps, epochs                        of training, None without a run
       metrics, auxiliary_metrics, initial  task (or "seg@4") -> metric -> mean over seeds; None without a run
@@ -55,7 +56,7 @@ def compare(
         for name, experiment in experiments.items()
         if name in names
     }
-    runs = {name: runs_of(dataset, name, params.seeds, read) for name in declared}
+    runs = {name: runs_of(dataset, name, params.seeds_of(dataset, name), read) for name in declared}
     means = {name: mean_of("tasks", list(found.values())) for name, found in runs.items()}
     seeds = {name: list(found) for name, found in runs.items()}
     tasks = {name: experiment.tasks for name, (_, experiment) in declared.items()}
@@ -68,7 +69,8 @@ def compare(
             "backbone": experiment.backbone,
             "tasks": experiment.tasks,
             "auxiliary": experiment.auxiliary,
-            **seeds_and_steps(dataset, name, runs[name], params.seeds),
+            **({"labels": experiment.labels} if params.is_control(dataset, name) else {}),
+            **seeds_and_steps(dataset, name, runs[name], params.seeds_of(dataset, name)),
             **aggregated(list(runs[name].values())),
             "baseline": baseline,
             **gains(experiment.tasks, list(runs[name].values()), means[name], baseline, means),

@@ -52,6 +52,13 @@ CAPTIONS = {
         "Training losses of every run, beside the least that predictions without an image come to on the training"
         " labels at the network's input size: one for all pixels, and one for each position.",
     ),
+    "growth": Caption(
+        "Costs against the number of tasks and of scales",
+        "Counted on the paper's size of input, alike tasks, logarithmic axes; what needs a second task begins at two."
+        " With fewer scales, methods other than MTI-Net see the backbone's finest features only. Cross-stitch networks"
+        " (Misra et al. 2016) are counted only, never trained: a whole network per task, which section A.1 criticises,"
+        " and at every scale a unit of T x T weights per channel.",
+    ),
 }
 
 
@@ -67,12 +74,12 @@ def drawable(panels: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> l
 
 
 def figures_of(
-    methods: Iterable[str], panels: Collection[str], tables: bool, related: Collection[str]
+    methods: Iterable[str], panels: Collection[str], tables: bool, related: Collection[str], growing: bool
 ) -> tuple[str, ...]:
     """The names of a dataset's figures, in the page's order.
 
     methods: those of its experiments. panels: its drawable panels. tables: whether its runs are compared anywhere.
-    related: the tasks whose affinity is measured.
+    related: the tasks whose affinity is measured. growing: whether pipeline/growth.yaml has an entry for it.
     """
     absent = {name for name in ("panel", "methods") if name not in panels}
     if "mti_net" not in methods:
@@ -81,6 +88,8 @@ def figures_of(
         absent |= {"deltas", "costs"}
     if not related:
         absent.add("affinity")
+    if not growing:
+        absent.add("growth")
     if GUIDE not in related:
         absent.add("patches")
     return tuple(name for name in CAPTIONS if name not in absent)

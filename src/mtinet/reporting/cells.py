@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from statistics import harmonic_mean
 from typing import Any
 
 from mtinet.reporting.layouts import DELTA, Column, RowLayout
 
 GAP = "–"
+# What several networks have together, where it is no sum: rates for the same images, and memory at one time.
+COMBINED: dict[str, Callable[[Sequence[float]], float]] = {
+    "images_per_s": lambda rates: harmonic_mean(rates) / len(rates),
+    "peak_mb": max,
+}
 UNCLEAR = "≈"
 
 
@@ -145,10 +151,11 @@ def cost_cell(row: RowLayout, column: Column, costs: Mapping[str, Any], first: R
 
 
 def together(row: RowLayout, column: Column, costs: Mapping[str, Any]) -> float | None:
-    """The sum over the row's networks; None where one was not counted."""
+    """What the row's networks cost one after the other; None where one was not counted."""
     values = [(costs.get(name) or {}).get(column.metric) for name in row.experiments]
     known = [value for value in values if value is not None]
-    return sum(known) * column.scale if known and len(known) == len(values) else None
+    combine = COMBINED.get(column.metric, sum)
+    return combine(known) * column.scale if known and len(known) == len(values) else None
 
 
 def printed_cell(value: Any, measured: Cell, digits: int, row: RowLayout) -> Cell:

@@ -154,8 +154,10 @@ def together(runs: Iterable[Mapping[str, Any]], key: str) -> str:
 
 
 def machine(runs: list[Mapping[str, Any]]) -> str:
-    """Threads, instruction set and precision of the runs, in words."""
+    """Processes where there are several, threads, instruction set and precision of the runs, in words."""
     threads = together(runs, "threads")
-    words = [f"{threads} thread" + ("" if threads == "1" else "s") if threads else ""]
+    processes = together([run.get("config", {}) for run in runs], "processes")
+    words = [f"{processes} processes" if processes not in ("", "1") else ""]
+    words += [f"{threads} thread" + ("" if threads == "1" else "s") + (" each" if words[0] else "") if threads else ""]
     words += [together(runs, "instruction_set"), together(runs, "precision")]
     return ", ".join(word for word in words if word)

@@ -6,6 +6,7 @@ from mtinet.reporting.affinities import affinity
 from mtinet.reporting.architecture import architecture, propagation
 from mtinet.reporting.curves import learning_curves
 from mtinet.reporting.gains import against_costs, delta_bars
+from mtinet.reporting.growing import growth
 from mtinet.reporting.panels import panel
 from mtinet.reporting.patches import patches
 from mtinet.reporting.sheet import sheet
@@ -15,6 +16,7 @@ __all__ = [
     "against_costs",
     "architecture",
     "delta_bars",
+    "growth",
     "learning_curves",
     "panel",
     "patches",

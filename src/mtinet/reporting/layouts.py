@@ -1,4 +1,4 @@
-"""pipeline/tables.yaml, pipeline/readings.yaml and pipeline/published.yaml, read and checked."""
+"""The files of tables and pipeline/published.yaml, read and checked."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any, Literal
 import yaml
 from pydantic import TypeAdapter, ValidationError, model_validator
 
-from mtinet import files
+from mtinet import config, files
 from mtinet.config import Params, Strict
 from mtinet.errors import UserError
 from mtinet.tasks import registry
 
 TABLES = Path("pipeline/tables.yaml")
-READINGS = Path("pipeline/readings.yaml")
+ON_DEMAND = {name: Path(f"pipeline/{name}.yaml") for name in config.ON_DEMAND}
 PUBLISHED = Path("pipeline/published.yaml")
 DELTA = "delta_m"
 Source = Literal["run", "baseline", "exact", "resources"]
@@ -158,15 +158,24 @@ def load_layouts(path: Path = TABLES) -> dict[str, Layout]:
 
 
 def of_study(params: Params, dataset: str) -> list[Layout]:
-    """The dataset's tables: the paper's, and those of readings where the study has such."""
-    found = [*load_layouts().values(), *(load_layouts(READINGS).values() if params.study.readings else ())]
+    """The dataset's tables: the paper's, and those of readings and controls where the study has such."""
+    found = [*load_layouts().values()]
+    for name, path in ON_DEMAND.items():
+        found += load_layouts(path).values() if getattr(params.study, name) else ()
     return [layout for layout in found if layout.dataset == dataset]
 
 
 def of_name(name: str) -> Layout:
-    """The table called `name`, one of the paper's or of readings."""
+    """The table called `name`, one of the paper's, of readings or of controls."""
     found = load_layouts()
-    return found[name] if name in found else load_layouts(READINGS)[name]
+    for path in ON_DEMAND.values() if name not in found else ():
+        found |= load_layouts(path)
+    return found[name]
+
+
+def floor_of(dataset: str) -> str:
+    """The name of the table of a dataset's controls."""
+    return f"controls_{dataset}"
 
 
 def load_published(path: Path = PUBLISHED) -> dict[str, Any]:

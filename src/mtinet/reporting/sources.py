@@ -13,6 +13,14 @@ from numpy.typing import NDArray
 from mtinet import files, paths
 from mtinet.config import Params
 from mtinet.reporting.conditions import Conditions
+from mtinet.reporting.layouts import Layout, floor_of
+
+MEASURED = (
+    "Measured on {device}, threads: {threads}, input {height}x{width}, {layout}, {statistic}, torch {torch}. Latency:"
+    " one image, {precision}; throughput: batches of {batch}, {precision}; training step: batches of {batch},"
+    " {training_precision}; peak memory: of both together, of tensors on a GPU, of the whole process on a CPU. The"
+    " first row's networks run one after the other."
+)
 
 
 def manifests(params: Params, dataset: str, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -25,6 +33,32 @@ def manifests(params: Params, dataset: str, names: Sequence[str]) -> list[dict[s
 def conditions(params: Params, dataset: str, names: Sequence[str]) -> Conditions:
     """Under which conditions the numbers of the experiments `names` were measured."""
     return Conditions.of(params, dataset, names, manifests(params, dataset, names))
+
+
+def resources(params: Params, dataset: str, layout: Layout) -> dict[str, Any] | None:
+    """What the networks of a table cost, where it shows that: counted, and measured where the study has that.
+
+    "convention" says what was counted, "measured" how it was measured; absent without.
+    """
+    if not layout.has_resources:
+        return None
+    study = params.study_name(dataset)
+    found: dict[str, Any] = files.read_json(paths.resources(study, layout.name))
+    if not params.study.latency:
+        return found
+    measured = files.read_json(paths.latency(study, dataset))
+    for name, costs in found["experiments"].items():
+        costs |= measured["experiments"].get(name, {})
+    return found | {"measured": MEASURED.format(**measured["conditions"])}
+
+
+def floor(params: Params, dataset: str, table: str) -> dict[str, Any] | None:
+    """The comparison of the dataset's controls, for another table than theirs; None where the study has none."""
+    name = floor_of(dataset)
+    if not params.study.controls or dataset not in params.controls or table == name:
+        return None
+    found: dict[str, Any] = files.read_json(paths.comparison(params.study_name(dataset), name))
+    return found
 
 
 def histories(params: Params, dataset: str) -> dict[tuple[str, int], pd.DataFrame]:
@@ -42,7 +76,7 @@ def examples(params: Params, dataset: str, names: Collection[str] | None = None)
         path = paths.examples(study, dataset, name, seed)
         if names is not None and name not in names:
             continue
-        if seed == params.seeds[0] and path.exists():
+        if seed == params.seeds_of(dataset, name)[0] and path.exists():
             found[name] = read_examples(path)
     return found
 

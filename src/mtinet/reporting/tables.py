@@ -11,10 +11,20 @@ from mtinet.evaluation.uncertainty import MARK
 from mtinet.reporting.alike import NOTE, WORDS, label_of
 from mtinet.reporting.cells import GAP, UNCLEAR, Cell, difference, measured_cell, number, printed_cell, scaled
 from mtinet.reporting.conditions import Conditions
+from mtinet.reporting.floor import noise
 from mtinet.reporting.layouts import Column, Layout, RowLayout
 
 # The predictors that see no image stand first in every table, so that nobody mistakes noise for learning.
 BLIND = {"constant": "Best constant", "position": "Per-position prior"}
+
+HOW_MEASURED = "set study.latency to true in params.yaml, then make pipeline and make repro"
+# What the stage latency measures, as columns of a table that shows resources.
+MEASURED = (
+    Column("", "latency_ms", "", "latency", "lower", "ms", 1.0, 1, "resources"),
+    Column("", "images_per_s", "", "throughput", "higher", "images/s", 1.0, 1, "resources"),
+    Column("", "step_ms", "", "training step", "lower", "ms", 1.0, 0, "resources"),
+    Column("", "peak_mb", "", "peak memory", "lower", "MiB", 1.0, 0, "resources"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,10 +64,12 @@ def build(
     published: Mapping[str, Any],
     conditions: Conditions,
     resources: Mapping[str, Any] | None = None,
+    floor: Mapping[str, Any] | None = None,
 ) -> Table:
     """The table of `layout` from the comparison file, the blind predictors' metrics and the paper's numbers.
 
-    resources: the file of the stage resources, for a table that has columns of it. Scores against distilled labels
+    resources: the file of the stage resources, for a table that has columns of it. floor: the comparison of the
+    dataset's controls, None where they were not run. Scores against distilled labels
     are starred; beside them stand those against exact labels, where the comparison has such. Metrics that are not
     there become gaps, named in the notes. Raises UserError when the comparison is of another dataset or study, when
     its delta_m refers to other single-task runs than the table's, or when published.yaml lacks the table, a row or
@@ -66,7 +78,7 @@ def build(
     check_same(layout, comparison, conditions)
     experiments = comparison["experiments"]
     check_baselines(layout, experiments)
-    columns = shown_columns(layout, comparison)
+    columns = (*shown_columns(layout, comparison), *(MEASURED if "measured" in (resources or {}) else ()))
     rows = [blind_row(columns, blind, key) for key in BLIND if any(column.task for column in columns)]
     costs = (resources or {}).get("experiments", {})
     for row in layout.rows:
@@ -83,6 +95,7 @@ def build(
         notes=(
             *notes(layout, rows, comparison, resources),
             *([NOTE] if any(WORDS in row.label for row in rows) else []),
+            *noise(layout, floor),
         ),
     )
 
@@ -256,4 +269,5 @@ def conventions(
         lines.append("(quoted): a row of another paper, as the paper prints it; nothing was measured here.")
     if any(column.of == "resources" for column in layout.columns):
         lines.append((resources or {}).get("convention", f"{GAP} missing, the networks were not counted."))
+        lines.append((resources or {}).get("measured", f"Latency, throughput, memory: not measured; {HOW_MEASURED}."))
     return lines

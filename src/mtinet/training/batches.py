@@ -38,9 +38,19 @@ def epoch(run: Run, split: PackedSplit, number: int, first: int = 0, share: slic
     generator = np.random.default_rng([run.seed, number])
     order = generator.permutation(len(split))
     groups = [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
+    partners = shuffled(run.seed, len(split)) if run.experiment.labels == "shuffled" else None
     draws = [[draw(generator, run.scale.augmentation) for _ in group] for group in groups]
     for group, drawn in zip(groups[first:], draws[first:], strict=True):
-        yield batch(run, split, group[share], drawn[share])
+        yield batch(run, split, group[share], drawn[share], partners)
+
+
+def shuffled(seed: int, images: int) -> NDArray[np.intp]:
+    """Image -> the image whose labels it gets: a cycle through all of them drawn by the seed, so that none keeps its
+    own where there are two at least."""
+    order = np.random.default_rng([seed, 0, 1]).permutation(images)  # an epoch's generator has two numbers
+    partners = np.empty_like(order)
+    partners[order] = np.roll(order, -1)
+    return partners
 
 
 def draw(generator: np.random.Generator, augmentation: Augmentation) -> Augment:
@@ -53,11 +63,16 @@ def draw(generator: np.random.Generator, augmentation: Augmentation) -> Augment:
     return partial(warps.warp, view=view, borders=augmentation.borders or "ignored")
 
 
-def batch(run: Run, split: PackedSplit, indices: np.ndarray, draws: list[Augment]) -> dict[str, Tensor]:
-    """Images `indices` of the split, each augmented by its draw, stacked."""
+def batch(
+    run: Run, split: PackedSplit, indices: np.ndarray, draws: list[Augment], partners: NDArray[np.intp] | None = None
+) -> dict[str, Tensor]:
+    """Images `indices` of the split, each augmented by its draw, stacked; with the labels of `partners`, if any."""
     size = (run.scale.input.height, run.scale.input.width)
     samples = []
     for index, augment in zip(indices.tolist(), draws, strict=True):
-        sample = {"image": split.image(index)} | {task: split.label(task, index) for task in run.tasks}
+        source = index if partners is None else int(partners[index])
+        sample = {"image": split.image(source)} | {task: split.label(task, source) for task in run.tasks}
         samples.append(augment(sample, size))
+        if source != index:  # augmented apart, since images may differ in size
+            samples[-1]["image"] = augment({"image": split.image(index)}, size)["image"]
     return {key: torch.from_numpy(np.stack([sample[key] for sample in samples])) for key in samples[0]}

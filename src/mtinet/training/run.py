@@ -116,10 +116,11 @@ class Run:
         """Everything in params.yaml that determines the result, as plain data."""
         scale = self.scale.model_dump(exclude={"scenes", "epochs_of"}, exclude_none=True)
         scale |= {"epochs": self.epochs, "pretrained": self.pretrained}
+        unsaid = {"labels"} if self.experiment.labels == "own" else set()
         return {
             "dataset": self.dataset,
             "method": self.method,
-            "experiment": self.experiment.model_dump(),
+            "experiment": self.experiment.model_dump(exclude=unsaid),
             "scale": scale,
             "channels": self.channels,
             "loss_weights": self.loss_weights,
