@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -95,6 +95,6 @@ def shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(np.asarray(image)).reduce(step))
 
 
-def step_of(array: NDArray) -> int:
+def step_of(array: NDArray[Any]) -> int:
     """By how much an array [H, W, ...] is shrunk."""
-    return max(1, round(array.shape[1] / PIXELS))
+    return max(1, round(int(array.shape[1]) / PIXELS))
