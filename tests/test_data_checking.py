@@ -197,7 +197,7 @@ OWN_FAULTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
         "depth/loft.npy", lambda p: np.save(p, np.array([{}], object), allow_pickle=True), "not a readable .npy",
     ),
     "truncated .npy": ("normals/hall.npy", cut, "not a readable .npy"),
-    "image lost": ("images/kitchen.jpg", Path.unlink, "cannot be read as a picture"),
+    "image lost": ("images/kitchen.jpg", Path.unlink, "no such file, though a split lists"),
     "empty split": ("splits/val.txt", lambda p: p.write_text(""), "found nothing, expected the ids"),
 }  # fmt: skip
 
@@ -257,7 +257,7 @@ def test_faults_of_lists(tmp_path: Path) -> None:
     assert len(found) == 2
     (lists / "val.txt").write_text("")
     assert checking.faults(tmp_path, "nyud")[0].startswith("gt_sets/val.txt: found nothing, expected the ids")
-    (lists / "train.txt").write_text("0001 0001 ../0002")
+    (lists / "train.txt").write_text("0001\n0001\n../0002\n")
     (lists / "val.txt").write_bytes(b"\xff")
     found = checking.faults(tmp_path, "nyud")
     assert found[0].startswith("gt_sets/train.txt: found ['0001', '../0002'] twice or not a file name")
