@@ -1,9 +1,10 @@
-"""What the tests of faults found, for docs/reliability.md: see benchmarks/reliability.py."""
+"""Faults for tests, and what the tests found, for docs/reliability.md: see benchmarks/reliability.py."""
 
 from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 
 def record(fault: str, tried: int, lost: int) -> None:
@@ -18,3 +19,11 @@ def record(fault: str, tried: int, lost: int) -> None:
         # One write of a short line to a file opened for appending: processes do not mix theirs.
         with open(path, "a", encoding="utf-8") as stream:
             stream.write(line)
+
+
+def tear(path: Path, place: float, how: str = "flip") -> None:
+    """Damage a file at a relative place: one bit flipped, or cut off there."""
+    content = bytearray(path.read_bytes())
+    index = min(int(place * len(content)), len(content) - 1)
+    content[index] ^= 1
+    path.write_bytes(content[:index] if how == "cut" else content)
