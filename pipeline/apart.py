@@ -75,7 +75,8 @@ def cut(params: Mapping[str, Any], scale: str, chosen: Mapping[str, Sequence[str
         dataset: {one["backbone"] for method in methods.values() for one in method.values()}
         for dataset, methods in experiments.items()
     }
-    result = {**params, "study": {**params["study"], "scale": scale, "readings": False}, "readings": {}}
+    off = {"scale": scale} | dict.fromkeys((*config.ON_DEMAND, "latency"), False)
+    result = {**params, "study": {**params["study"], **off}, **{section: {} for section in config.ON_DEMAND}}
     result["experiments"] = experiments
     result["scales"] = {
         name: {dataset: without(entry, used.get(dataset, set())) for dataset, entry in sets.items()}
