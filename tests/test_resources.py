@@ -113,4 +113,5 @@ def test_counting_leaves_the_model_as_it_was():
     assert net.training
     assert not net[1].training
     assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())
+    assert not any("forward" in vars(module) for module in net.modules())
     assert net(torch.randn(2, 3, 8, 8)).device.type == "cpu"
