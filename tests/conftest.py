@@ -6,8 +6,13 @@ from collections.abc import Iterator
 
 import documents
 import pytest
+from hypothesis import settings
 
 import mtinet  # noqa: F401
+
+# How long an example takes says more about what else the machine does than about the code.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture

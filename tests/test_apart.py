@@ -27,6 +27,12 @@ LEVELS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layouts and printed values are read from there."""
+    monkeypatch.chdir(ROOT)
+
+
 def loaded(folder: Path, content: Any) -> Params:
     (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     return config.load(folder / "params.yaml")

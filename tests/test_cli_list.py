@@ -134,7 +134,10 @@ def test_other_weights_to_begin_with_and_other_images_that_chose_are_named(mtine
     before = path.read_text()
     content = yaml.safe_load(before)
     pretraining = content["pretraining"]["pascal"]["hrnet18"]
-    content["pretraining"]["nyud"] = {name: pretraining | {"seed": 4000}}
+    budgets = {scale: {**one, "height": 48, "width": 64} for scale, one in pretraining["budgets"].items()}
+    for one in budgets.values():
+        del one["longest"]
+    content["pretraining"]["nyud"] = {name: pretraining | {"seed": 4000, "budgets": budgets}}
     content["scales"]["smoke"]["nyud"]["pretrained"] = {pretraining["backbone"]: "scenes"}
     content["experiments"]["nyud"]["multi_task"][NAME]["weights"] = "best"
     path.write_text(yaml.safe_dump(content))

@@ -31,7 +31,9 @@ def params_with(**changes: Any) -> config.Params:
 @pytest.mark.parametrize("dataset", CONTENT["readings"])
 def test_every_reading_stands_in_a_table_beside_an_experiment(dataset: str) -> None:
     tables = [
-        table for table in layouts.load_layouts(made.ROOT / layouts.READINGS).values() if table.dataset == dataset
+        table
+        for table in layouts.load_layouts(made.ROOT / layouts.ON_DEMAND["readings"]).values()
+        if table.dataset == dataset
     ]
     readings = {name for found in CONTENT["readings"][dataset].values() for name in found}
     experiments = {name for found in CONTENT["experiments"][dataset].values() for name in found}
@@ -105,7 +107,7 @@ def test_what_is_compared_is_what_training_takes() -> None:
 
 
 def test_the_row_says_so_itself() -> None:
-    layout = layouts.load_layouts(made.ROOT / layouts.READINGS)["readings_pascal_hrnet18"]
+    layout = layouts.load_layouts(made.ROOT / layouts.ON_DEMAND["readings"])["readings_pascal_hrnet18"]
 
     def table(optimizer: Any) -> Any:
         params = params_with(optimizer=optimizer)
@@ -125,7 +127,7 @@ def test_the_row_says_so_itself() -> None:
 
 
 def test_only_a_later_row_refers_to_an_earlier_one() -> None:
-    layout = layouts.load_layouts(made.ROOT / layouts.READINGS)["readings_pascal_hrnet18"]
+    layout = layouts.load_layouts(made.ROOT / layouts.ON_DEMAND["readings"])["readings_pascal_hrnet18"]
     groups = [("hrnet18-mtl-s", "hrnet18-mtl-a", "elsewhere")]
     rows = {row.single: label_of(row, layout, groups) for row in layout.rows if row.single}
     assert rows["hrnet18-mtl-s"] == "MTL (s)"

@@ -201,6 +201,7 @@ CHANGES: dict[tuple[str, ...], Any] = {
     (*OWN, "lr"): 0.5,
     (*OWN, "weight_decay"): 0.5,
     (*OWN, "weights"): "best",
+    (*OWN, "labels"): "shuffled",
     (*OWN, "options"): {"head": "other"},
 }
 

@@ -159,7 +159,10 @@ def test_a_comment_reruns_nothing(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("method", "counted"),
-    [("mti_net", {"architecture_nyud"}), ("single_task", {"architecture_nyud", "resources_nyud_table7a"})],
+    [
+        ("mti_net", {"architecture_nyud", "growth_nyud"}),
+        ("single_task", {"architecture_nyud", "growth_nyud", "resources_nyud_table7a"}),
+    ],
 )
 def test_editing_a_method_reruns_that_method_alone(project: Project, method: str, counted: set[str]) -> None:
     """Its runs, and the counts of its networks."""
