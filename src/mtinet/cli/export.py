@@ -120,10 +120,11 @@ def inputs(network: Network, given: argparse.Namespace) -> list[tuple[str, Tenso
     from mtinet.exchange.exporting import LEAST as SMALLEST
 
     height, width = network.height, network.width
+    if not given.fixed:
+        height, width = max(SMALLEST, height), max(SMALLEST, width)
     sizes = [(1, height, width)]
     if not given.fixed:
-        tall, wide = max(SMALLEST, height), max(SMALLEST, width)
-        sizes = [(1, tall, wide), (2, wide + STEP, tall + STEP), (3, 2 * STEP, 3 * STEP)]
+        sizes += [(2, width + STEP, height + STEP), (3, 2 * STEP, 3 * STEP)]
     draw = torch.Generator().manual_seed(0)
     found = [
         (f"random, {count} of {rows}x{across}", torch.randn(count, 3, rows, across, generator=draw))

@@ -126,7 +126,7 @@ def load_onnx(path: Path) -> Callable[[Tensor], Outputs]:
 
 def load_program(path: Path) -> Callable[[Tensor], Outputs]:
     """A torch.export program as a function."""
-    module = torch.export.load(path).module()
+    module = torch.export.load(io.BytesIO(path.read_bytes())).module()  # of a path torch asks that it ends in .pt2
 
     def run(images: Tensor) -> Outputs:
         with torch.no_grad():
