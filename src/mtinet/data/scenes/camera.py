@@ -10,12 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from mtinet.data.scenes.classes import LABELS
 from mtinet.data.scenes.geometry import Array
 from mtinet.data.scenes.layout import Room
-from mtinet.data.scenes.tracing import Tracer
+from mtinet.data.scenes.shading import OFFSET
+from mtinet.data.scenes.tracing import Hits, Tracer
 
+BASELINE = 0.075  # metres between the Kinect's projector and its infrared camera
 KINECT = (518.86, 519.47, 325.58, 253.74)  # fx, fy, cx, cy in pixels of a 640 x 480 image
 PROBE = (12, 16)  # rays down and across that judge a pose
 HEIGHT = (1.38, 0.17)  # metres above the floor: mean and spread
@@ -28,6 +31,7 @@ CANDIDATES = 48
 ENOUGH = 12  # good ones to choose from
 ACCEPTED = -40.0
 MARGIN = 0.25  # metres between camera and walls
+LIT = 0.5  # share of the picture that the projector must reach
 LARGEST = 0.3  # share of the picture that one thing may fill
 USUAL = {LABELS["wall"]: 0.17, LABELS["floor"]: 0.14, LABELS["ceiling"]: 0.03}  # nobody takes a picture of more
 
@@ -52,6 +56,11 @@ class Camera:
         x, y = np.meshgrid((np.arange(width) - cx) / fx, (cy - np.arange(height)) / fy)
         rays = np.stack([x, y, np.full_like(x, -1.0)], axis=-1).reshape(-1, 3)
         return np.asarray(rays @ self.rotation.T)
+
+    def lights(self, tracer: Tracer, hits: Hits) -> NDArray[np.bool_]:
+        """Which of the points [N] that the camera sees are reached by the projector to its right."""
+        projector = self.position + BASELINE * self.rotation[:, 0]
+        return tracer.visible(hits.points + OFFSET * hits.normals, np.broadcast_to(projector, hits.points.shape))
 
 
 def looking(position: Array, yaw: float, pitch: float, roll: float) -> Camera:
@@ -104,7 +113,8 @@ def random_pose(subjects: Subjects, distance: float, rng: Generator) -> Camera:
 def choose(room: Room, tracer: Tracer, rng: Generator) -> Camera:
     """The best of several poses by `merit`, from as many trials as it takes to find a few good ones.
 
-    Each image has its own wanted distance, so that a set holds close-ups as well as whole halls.
+    Each image has its own wanted distance, so that a set holds close-ups as well as whole halls. A pose whose
+    projector stands behind something makes a picture without depth, however good its view is.
     """
     subjects, distance = Subjects.of(room), float(np.exp(rng.normal(np.log(DISTANCE[0]), DISTANCE[1])))
     best, score, good = random_pose(subjects, distance, rng), -np.inf, 0
@@ -112,11 +122,16 @@ def choose(room: Room, tracer: Tracer, rng: Generator) -> Camera:
         camera = random_pose(subjects, distance, rng)
         found = merit(tracer, camera, distance) + rng.normal(0, 2.0)
         good += found > ACCEPTED
-        if found > score:
+        if found > score and measurable(tracer, camera):
             best, score = camera, found
         if good == ENOUGH:
             break
     return best
+
+
+def measurable(tracer: Tracer, camera: Camera) -> bool:
+    """Whether the Kinect's projector reaches enough of what a pose's probing rays hit."""
+    return float(np.mean(camera.lights(tracer, tracer.cast(camera.position, camera.directions(*PROBE))))) >= LIT
 
 
 def merit(tracer: Tracer, camera: Camera, distance: float) -> float:

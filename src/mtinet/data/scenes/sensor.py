@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from mtinet.data.scenes.camera import Camera
 from mtinet.data.scenes.geometry import lengths
 from mtinet.data.scenes.materials import smooth_noise
-from mtinet.data.scenes.shading import OFFSET, surfaces
+from mtinet.data.scenes.shading import surfaces
 from mtinet.data.scenes.tracing import Hits, Tracer
 
 Floats = NDArray[np.float32]
-BASELINE = 0.075  # metres between the Kinect's projector and its infrared camera
 TYPICAL = 0.22  # radiance of an average room
 WARMER = np.array([1.0, 0.15, -1.0])  # how a warmer white balance changes red, green and blue
 NEAREST, FARTHEST = 0.5, 9.9
@@ -92,8 +91,7 @@ def dropouts(tracer: Tracer, hits: Hits, camera: Camera, directions: NDArray[np.
     materials, number = tracer.mesh.materials, tracer.mesh.material[hits.face]
     gloss = np.array([m.gloss for m in materials], np.float32)[number]
     pane = np.array([m.mirror > 0.3 or m.pattern == "landscape" for m in materials])[number]
-    projector = camera.position + BASELINE * camera.rotation[:, 0]
-    lost = ~tracer.visible(hits.points + OFFSET * hits.normals, np.broadcast_to(projector, hits.points.shape))
+    lost = ~camera.lights(tracer, hits)
     slant = np.abs(np.einsum("ij,ij->i", directions, hits.normals)) / lengths(directions)
     dark = np.clip(1 - 6 * mean_colour(radiance.reshape(-1, 3)) / (radiance.mean() * 1.2 + 1e-6), 0, 1)
     risk = 0.95 * pane + 0.35 * gloss * (slant > 0.75) + 0.4 * dark * (hits.depth > 1.2) + 0.02
