@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import cv2
 import numpy as np
 
 
@@ -43,3 +44,11 @@ def frame(generator: np.random.Generator, height: int, width: int) -> dict[str, 
     image = (colours[seg] + generator.normal(0, 8, (height, width, 3))).clip(0, 255).astype(np.uint8)
     depth[: height // 10, : width // 10], seg[-3:, :3] = 0.0, 255
     return {"image": image, "seg": seg, "depth": depth, "normals": normals, "edge": edge}
+
+
+def after_jpeg(image: np.ndarray) -> np.ndarray:
+    """What is left of an image [H, W, 3] after OpenCV's JPEG of quality 95, colours not subsampled."""
+    settings = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    written, content = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), settings)
+    assert written
+    return cv2.imdecode(content, cv2.IMREAD_COLOR)[..., ::-1]

@@ -202,6 +202,8 @@ def test_borders_are_ignored_or_zero():
         assert (zero[name].reshape(64, 64)[outside] == 0).all()
         np.testing.assert_array_equal(ignored[name].reshape(64, 64)[~outside], zero[name].reshape(64, 64)[~outside])
     np.testing.assert_array_equal(ignored["normals"], zero["normals"])
+    nobody = {**given_, "parts": np.full_like(given_["seg"], 255)}
+    assert (warps.warp(nobody, (64, 64), view, "zero")["parts"] == 255).all()
 
 
 @settings(max_examples=30, deadline=None)

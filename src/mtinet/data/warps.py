@@ -56,7 +56,8 @@ def warp(sample: Sample, size: Size, view: View, borders: Borders = "ignored") -
     """The sample in `view`, at `size` (h, w): new arrays as mtinet.data.transforms.augment returns them.
 
     Beyond the stored image's border the image is black, and labels have the registry's `invalid` value
-    (`borders` "ignored"), or 0 ("zero", as the released code has it).
+    (`borders` "ignored"), or 0 ("zero", as the released code has it; but a label that says nothing at all, as that
+    of parts in an image without people, goes on saying nothing).
     """
     stored: Size = sample["image"].shape[:2]
     to_source = view.to_source(stored, size)
@@ -68,7 +69,8 @@ def warp(sample: Sample, size: Size, view: View, borders: Borders = "ignored") -
             task = registered(name)
             kept = kept_when_shrunk(label, task, down, across)
             seen = in_new_view(kept.reshape(-1, *label.shape[2:])[pixels], task, view)
-            seen[~inside] = task.invalid if borders == "ignored" else 0
+            silent = borders == "ignored" or bool(np.all(label == task.invalid))
+            seen[~inside] = task.invalid if silent else 0
             output[name] = arranged(seen, task)
     return output
 
