@@ -208,10 +208,14 @@ def mutate(content: Any, kind: str, key: Key, name: Any, value: Any) -> None:
             section[name] = old
 
 
-@settings(deadline=None, max_examples=200)
+# Sections that few keys of the whole file belong to are mutated half of the time.
+SPARSE = [key for key in PLACES if "rooms" in key or key[0] in ("pretraining", "compute")]
+
+
+@settings(deadline=None, max_examples=300)
 @given(
     kind=st.sampled_from(["delete", "replace", "rename", "add", "copy", "swap"]),
-    key=st.sampled_from(PLACES),
+    key=st.one_of(st.sampled_from(PLACES), st.sampled_from(SPARSE)),
     name=st.one_of(NAMES, st.integers(), st.none(), st.booleans()),
     value=ODD,
     other=st.sampled_from(PLACES),
@@ -219,30 +223,6 @@ def mutate(content: Any, kind: str, key: Key, name: Any, value: Any) -> None:
 def test_mutations_are_accepted_or_refused_by_the_keys_path(
     tmp_path_factory: pytest.TempPathFactory, kind: str, key: Key, name: Any, value: Any, other: Key
 ) -> None:
-    content = copy.deepcopy(CONTENT)
-    mutate(content, kind, key, name, other if kind == "swap" else value)
-    message = loaded(tmp_path_factory.getbasetemp(), yaml.dump(content, Dumper=DUMPER, allow_unicode=True))
-    if message is not None:
-        named = [part for part in (*key[-3:], name) if str(part) in message]
-        assert named, (key, message)
-    record("Parameters (params.yaml) changed at random", 1, 0)
-
-
-NEW = [key for key in PLACES if "rooms" in key or key[0] in ("pretraining", "compute")]
-
-
-@settings(deadline=None, max_examples=100)
-@given(
-    kind=st.sampled_from(["delete", "replace", "rename", "add", "copy", "swap"]),
-    key=st.sampled_from(NEW),
-    name=st.one_of(NAMES, st.integers(), st.none(), st.booleans()),
-    value=ODD,
-    other=st.sampled_from(PLACES),
-)
-def test_data_sets_of_ones_own_backbones_and_precision(
-    tmp_path_factory: pytest.TempPathFactory, kind: str, key: Key, name: Any, value: Any, other: Key
-) -> None:
-    """The sections that few keys of the whole file belong to, mutated as often as all others together."""
     content = copy.deepcopy(CONTENT)
     mutate(content, kind, key, name, other if kind == "swap" else value)
     message = loaded(tmp_path_factory.getbasetemp(), yaml.dump(content, Dumper=DUMPER, allow_unicode=True))
