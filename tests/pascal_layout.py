@@ -65,7 +65,7 @@ def write_layout(root: Path, train: int = 3, val: int = 2, taught: bool = True) 
     """Write `train` + `val` pictures of varying size into `root`, with teachers' labels if `taught`; all ids."""
     ids = [f"2008_{number:06d}" for number in range(1, train + val + 1)]
     for number, name in enumerate(ids):
-        picture = synthetic_picture(number, 48 + number, 64 - 2 * number, person=number != 1)
+        picture = synthetic_picture(number, 48 + number, 64 - 2 * (number % 20), person=number != 1)
         pascal.write_picture(root, name, picture)
         if taught:
             pascal.write_label(root, "normals", name, picture.normals)

@@ -143,7 +143,7 @@ def test_all_faults_come_at_once(dataset: str, tmp_path: Path) -> None:
         WRITERS[dataset](root, train=6, val=4)
         expected = []
         for number, image in enumerate(ids_of(dataset, root)):
-            # An image without a size has no labels to compare, so its own faults are planted alone.
+            # Without the photo one label of another size would tell the others' size: such faults are planted alone.
             usable = [(w, s) for d, w, s, _ in FAULTS.values() if d == dataset and "images" not in w.lower()]
             for where, spoil in rng.sample(usable, 2 if number % 2 else 0):
                 file = where.format(image)
@@ -252,9 +252,9 @@ def test_faults_of_lists(tmp_path: Path) -> None:
     (lists / "train.txt").write_text("0001\n0002\n0009\n")
     (lists / "val.txt").write_text("0002\n0005\n")
     found = checking.faults(tmp_path, "nyud")
-    assert found[0] == "gt_sets lists 1 images in both splits, e.g. 0002"
-    assert found[1] == "images/0009.jpg: no such file, though a split lists '0009'; put it there"
-    assert len(found) == 2
+    assert found[0] == "gt_sets lists 1 images in both splits, e.g. 0002, expected none"
+    missed = [nyud.image_path(Path(), "0009"), *(nyud.label_path(Path(), task, "0009") for task in nyud.FOLDERS)]
+    assert found[1:] == [f"{path}: no such file, though a split lists '0009'; put it there" for path in missed]
     (lists / "val.txt").write_text("")
     assert checking.faults(tmp_path, "nyud")[0].startswith("gt_sets/val.txt: found nothing, expected the ids")
     (lists / "train.txt").write_text("0001\n0001\n../0002\n")
@@ -263,6 +263,22 @@ def test_faults_of_lists(tmp_path: Path) -> None:
     assert found[0].startswith("gt_sets/train.txt: found ['0001', '../0002'] twice or not a file name")
     assert found[1].startswith("gt_sets/val.txt: cannot read it")
     assert checking.faults(tmp_path / "none", "nyud")[0].endswith("expected one in the layout of NYUD_MT.tgz")
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_neither_missing_photos_nor_bad_lists_hide_other_faults(tmp_path: Path, published: bool) -> None:
+    archive_layout.write_layout(tmp_path)
+    (tmp_path / "gt_sets" / "train.txt").write_bytes(b"\xff")
+    repaint(tmp_path / "depth" / "0002.npy", put(-1))
+    (tmp_path / "edge" / "0003.npy").unlink()  # which nothing asks for while the list cannot be read
+    (tmp_path / "images" / "0005.jpg").unlink()
+    (tmp_path / "segmentation" / "0005.png").write_bytes(b"")
+    repaint(tmp_path / "normals" / "0005.npy", put(3))
+    named = {line.partition(": ")[0] for line in checking.faults(tmp_path, "nyud", published=published)}
+    of_files = {name for name in named if Path(name).suffix and " " not in name}
+    assert of_files == {
+        "gt_sets/train.txt", "depth/0002.npy", "images/0005.jpg", "segmentation/0005.png", "normals/0005.npy",
+    }  # fmt: skip
 
 
 def test_the_published_archive_is_more_than_a_sound_set(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def test_photos_are_called_as_cameras_and_people_call_them(rooms: Path) -> None:
 
 @pytest.mark.parametrize("task", ["depth", "edge"])
 def test_one_task_is_enough_and_it_may_come_as_an_archive(rooms: Path, task: str) -> None:
-    """A data set without segmentation, packed into a file: listed, unpacked, and read."""
+    """A data set without segmentation, packed into a file: checked, unpacked, and read."""
     content = parameters(task)
     content["datasets"]["rooms"]["archive"] = {"path": "rooms.tar.gz"}
     declare(content)

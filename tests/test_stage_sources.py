@@ -35,10 +35,8 @@ def test_no_stage_imports_torch_before_the_package(path: Path) -> None:
 WRITERS = ("write_text", "write_bytes", "to_csv", "savez", "savez_compressed", "savefig", "save_file")
 
 
-# An archive's listing is sketched as empty files in a folder that is thrown away.
 # MLflow's folder gets a name under a lock, and the demo keeps a dropped photo while it is looked at.
 SCRATCH = {
-    "place.write_bytes(entry.read() if wanted and entry.read else b'')",
     "place.write_text(uuid.uuid4().hex, encoding='utf-8')",
     "photo.write_bytes(content)",
 }

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from mtinet import files, paths
+from mtinet import files, locks, paths
 from mtinet.config import Archive
 from mtinet.data import cards, downloads, unpacking
-from mtinet.data.layouts import SPLITS, layout
+from mtinet.data.layouts import layout
 from mtinet.data.unpacking import Damaged
 from mtinet.errors import UserError
-
-SAMPLES = 32  # files of each folder that `reachable` looks into
 
 
 def fetch(archive: Archive, folder: Path, dataset: str) -> str | None:
@@ -43,29 +42,35 @@ def take(path: Path, archive: Archive, folder: Path, dataset: str) -> str:
     """Verify the archive file and move its layout folders into `folder`; returns its SHA-256."""
     digest = files.digest_of_file(path)
     expect_digest(path, digest, archive, dataset)
-    work = folder / "unpacked"
+    with unpacked(path, folder / "unpacked", archive, dataset) as root:
+        cards.check_folders(root, dataset, found_in=str(path))
+        for name in layout(dataset).RAW_FOLDERS:
+            if (root / name).is_dir():
+                files.flush(root / name)
+                files.publish(root / name, folder / name)
+    return digest
+
+
+@contextlib.contextmanager
+def unpacked(path: Path, work: Path, archive: Archive, dataset: str) -> Iterator[Path]:
+    """Unpack an archive file into `work` and yield the folder there that holds the layout; removed at the end."""
     files.remove(work)
     try:
         unpacking.unpack(path, work, archive.limits)
         root = layout_root(work, dataset)
-        cards.check_folders(root, dataset, found_in=str(path))
         for name in layout(dataset).RAW_FOLDERS:
-            if (root / name).is_symlink():  # it would lead to what is thrown away below
+            if (root / name).is_symlink():  # it would lead to what is removed
                 raise Damaged(f"{path}: {name} is a link, expected a folder; get the archive again")
-            if (root / name).is_dir():
-                files.flush(root / name)
-                files.publish(root / name, folder / name)
+        yield root
     finally:
         files.remove(work)
-    return digest
 
 
 def reachable(archive: Archive, dataset: str = "nyud") -> None:
-    """Raise UserError unless the archive is there and, where it is at hand, looks like the published one.
+    """Raise UserError, with all that is wrong, unless the archive is there and is the published one.
 
-    A host is only asked whether it offers the file. Of a local folder all is read. A local file, or a finished
-    download, is listed: its folders, the lists of both splits, the files that they ask for, and the version by a sample
-    of images and labels; the stage dataset reads all of it before it replaces anything.
+    A host is only asked whether it offers the file. All of a local folder is read; a local file, or a finished
+    download, is unpacked aside for that.
     """
     local = local_path(archive, dataset)
     if local is not None and local.is_dir():
@@ -76,7 +81,7 @@ def reachable(archive: Archive, dataset: str = "nyud") -> None:
         downloads.offered(archive, dataset)
         return
     try:
-        expect_digest(path, inspected(path, archive, dataset), archive, dataset)
+        inspected(path, archive, dataset)
     except Damaged:
         if local is not None:
             raise
@@ -92,33 +97,38 @@ def checked(root: Path, dataset: str) -> None:
     data = layout(dataset)
     found = (path for folder in data.RAW_FOLDERS for path in sorted((root / folder).rglob("*")))
     state = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in found if path.is_file()]
-    note = paths.unfinished(
-        "archive", f"{files.digest_of([dataset, dict(data.ARCHIVE.classes), str(root.resolve()), state])}.json"
-    )
+    note = note_of(dataset, str(root.resolve()), state)
     if not note.exists():
         cards.check_archive(root, dataset)
         files.write_json(note, {"folder": str(root)})
 
 
-def inspected(path: Path, archive: Archive, dataset: str) -> str:
-    """The SHA-256 of an archive file that was listed and looks like the published one, by a note where there is one.
+def inspected(path: Path, archive: Archive, dataset: str) -> None:
+    """Raise UserError, with all that is wrong, unless an archive file is the published one.
 
-    To list it is to decompress it, half a minute for NYUD-v2: an unchanged file is not listed twice.
+    It is unpacked below .cache, on the disk that the data go to, and all of it is read. That takes minutes and the
+    room: an unchanged file is not unpacked twice, nor by two processes at once.
     """
     state = path.stat()
     limits = archive.limits.model_dump()
-    key = files.digest_of([str(path.resolve()), state.st_size, state.st_mtime_ns, dataset, limits])
-    note = paths.unfinished("archive", f"{key}.json")
-    if note.exists():
-        return str(files.read_json(note)["sha256"])
-    data = layout(dataset)
-    lists = frozenset(data.split_path(Path(), split).as_posix() for split in SPLITS)
-    with tempfile.TemporaryDirectory() as name:
-        unpacking.sketch(path, Path(name), archive.limits, lists, SAMPLES)
-        cards.check_listing(layout_root(Path(name), dataset), dataset, SAMPLES, found_in=str(path))
-    digest = files.digest_of_file(path)
-    files.write_json(note, {"sha256": digest})
-    return digest
+    note = note_of(dataset, str(path.resolve()), [state.st_size, state.st_mtime_ns, limits])
+    work = paths.unfinished("archive", f"{dataset}-unpacked")
+    with locks.writing(work):
+        if note.exists():
+            expect_digest(path, str(files.read_json(note)["sha256"]), archive, dataset)
+            return
+        digest = files.digest_of_file(path)
+        expect_digest(path, digest, archive, dataset)
+        with unpacked(path, work, archive, dataset) as root:
+            cards.check_archive(root, dataset, found_in=str(path))
+        files.write_json(note, {"sha256": digest})
+
+
+def note_of(dataset: str, place: str, state: object) -> Path:
+    """Where it is noted that the archive at `place`, its files in this state, is what is expected of the dataset."""
+    card = layout(dataset).ARCHIVE
+    expected = [card.size, dict(card.counts), dict(card.classes), card.shipped, card.derivable]
+    return paths.unfinished("archive", f"{files.digest_of([dataset, expected, place, state])}.json")
 
 
 # What was seen first ---------------------------------------------------------------------------------------

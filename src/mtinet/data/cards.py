@@ -14,7 +14,7 @@ import contextlib
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -26,8 +26,10 @@ from mtinet.data.layouts import SPLITS, ArchiveCard, Layout, Size, layout
 from mtinet.errors import UserError
 
 Card = dict[str, Any]
-SHOWN = 20  # problems listed before the rest is only counted
+SHOWN = 20  # problems listed, and kinds of them in each folder, before the rest is only counted
 MISSING = "no "
+NUMBERS = re.compile(r"[-+]?\d+(\.\d*)?(e[-+]?\d+)?")
+NO_SIZE = (0, 0)  # of an image of which nothing tells the size: none of its labels can be read to where that counts
 
 
 # The card of what lies on disk ------------------------------------------------------------------------------
@@ -85,90 +87,65 @@ def has_files(folder: Path) -> bool:
 # The real archive -------------------------------------------------------------------------------------------
 
 
-def check_archive(root: Path, dataset: str, workers: int | None = None) -> None:
+def check_archive(root: Path, dataset: str, workers: int | None = None, found_in: str | None = None) -> None:
     """Raise UserError unless the unpacked tree in `root` is the published archive of `dataset`.
 
     Checked are folders, counts, the presence and size of every file and every pixel of every label, and
-    versions in circulation are named. All problems go into one error; of those of one kind in one folder one is
-    listed, with the number of the others.
+    versions in circulation are named. All problems go into one error, whatever else is missing; of those of one
+    kind in one folder one is listed, with the number of the others. `found_in` names the tree in the message where
+    `root` is a temporary place.
     """
     data = layout(dataset)
     problems, missed, ids, tasks = presence(root, data)
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        there = [name for name in ids if data.image_path(root, name).is_file()]
-        sizes = list(pool.map(lambda name: readable_size(root, name, data), there))
-        problems += data.version_problems(root, there, sizes, pool)
-        odd = contents(root, there, sizes, tasks, data, pool)
-    refuse(below(root, problems), root, data, files_of=below(root, [*missed, *odd]))
+        sizes = list(pool.map(lambda name: readable_size(root, name, data), ids))
+        problems += data.version_problems(root, ids, sizes, pool)
+        odd = contents(root, ids, sizes, tasks, data, pool)
+    refuse(below(root, problems), found_in or root, data, files_of=below(root, [*missed, *odd]))
 
 
 def contents(
     root: Path, names: Sequence[str], sizes: Sequence[Size | None], tasks: Sequence[str], data: Layout, pool: Executor
 ) -> list[str]:
     """What is wrong inside the files of some images."""
-    # Some labels need a second file: where all of those are missing, that is said once.
-    lost = tuple(f"{root / folder}/" for folder in data.RAW_FOLDERS if not has_files(root / folder))
     found = pool.map(
         lambda name, size: list(file_problems(root, name, tasks, data.ARCHIVE.size or size, data)), names, sizes
     )
-    return list(dict.fromkeys(problem for some in found for problem in some if not problem.startswith(lost)))
+    return list(dict.fromkeys(problem for some in found for problem in some))  # several labels may need one file
 
 
 def by_folder(problems: Iterable[str]) -> list[str]:
     """Problems of files, one line for those of a kind in a folder: they must not hide those of another."""
-    groups: dict[tuple[str, str], list[str]] = {}
+    groups: dict[str, dict[str, list[str]]] = {}
     for problem in problems:
         place, _, text = problem.removeprefix(MISSING).partition(": ")
-        kind = MISSING if problem.startswith(MISSING) else re.sub(r"\d+", "", text)  # numbers vary within a kind
-        groups.setdefault((place.partition("/")[0], kind), []).append(problem)
-    return [
-        lines[0] + (f" (and {len(lines) - 1} more such in {folder}/)" if len(lines) > 1 else "")
-        for (folder, _), lines in groups.items()
-    ]
+        # Numbers and names vary within a kind.
+        kind = MISSING if problem.startswith(MISSING) else NUMBERS.sub("", text.replace(place, ""))
+        groups.setdefault(place.partition("/")[0], {}).setdefault(kind, []).append(problem)
+    return [line for folder, kinds in groups.items() for line in of_kinds(folder, list(kinds.values()))]
 
 
-def check_listing(root: Path, dataset: str, samples: int, found_in: str | None = None) -> None:
-    """Raise UserError unless `root` looks like the published archive by its folders, lists and file names, and by
-    `samples` images and label files, spread over the splits, of those that are not empty; and unless all is right
-    inside the files of images of which none is empty.
-    """
-    data = layout(dataset)
-    problems, missed, ids, tasks = presence(root, data)
-    chosen: dict[str, None] = {}
-    first = next(iter(data.FOLDERS))  # of PASCAL and NYUD-v2 segmentation, which tells their versions apart
-    for path_of in (data.image_path, lambda root, name: data.label_path(root, first, name)):
-        full = [name for name in ids if filled(path_of(root, name))]
-        chosen |= dict.fromkeys(full[:: max(1, len(full) // samples)][:samples])
-    sizes = [readable_size(root, name, data) for name in chosen]
-    with ThreadPoolExecutor(1) as pool:
-        problems += data.version_problems(root, list(chosen), sizes, pool)
-        whole = [name for name in ids if complete(root, name, tasks, data)]
-        odd = contents(root, whole, [readable_size(root, name, data) for name in whole], tasks, data, pool)
-    refuse(below(root, problems), found_in or root, data, files_of=below(root, [*missed, *odd]))
-
-
-def complete(root: Path, image_id: str, tasks: Iterable[str], data: Layout) -> bool:
-    """Whether none of an image's files is empty, of those that are there; the image is."""
-    there = [path for task in tasks if (path := data.label_path(root, task, image_id)).is_file()]
-    return all(map(filled, [data.image_path(root, image_id), *there]))
-
-
-def filled(path: Path) -> bool:
-    """Whether a file is there and not empty."""
-    return path.is_file() and path.stat().st_size > 0
+def of_kinds(folder: str, kinds: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A line for each kind of problems in a folder."""
+    for problems in kinds[:SHOWN]:
+        yield problems[0] + (f" (and {len(problems) - 1} more such in {folder}/)" if len(problems) > 1 else "")
+    if len(kinds) > SHOWN:
+        yield f"and {sum(map(len, kinds[SHOWN:]))} others in {folder}/"
 
 
 def presence(root: Path, data: Layout) -> tuple[list[str], list[str], list[str], list[str]]:
-    """What is wrong with folders and lists; the files that are missed; the ids of all splits; the tasks with labels.
+    """What is wrong with folders and lists; the files that are missed; the ids to look at; the tasks with labels.
 
-    Files of a folder that is missing as a whole are not missed one by one.
+    Files of a folder that is missing as a whole are not missed one by one. Where the lists are wrong, files that
+    none of them names are looked at too.
     """
-    problems, ids = split_problems(root, data)
+    problems, listed = split_problems(root, data, data.ARCHIVE.counts)
+    others = unlisted(root, listed, data) if problems else []
     wanted = [*data.ARCHIVE.shipped, *data.ARCHIVE.derivable]
     tasks = [task for task in wanted if has_files(root / data.FOLDERS[task])]
-    absent = list(absences(root, ids, tasks, data))
+    absent = [*absences(root, listed, tasks, data), *gaps(root, others, tasks, data)]
     missed = [line for line in absent if has_files(root / line.removeprefix(MISSING).partition("/")[0])]
-    return [*folder_problems(root, data), *problems], missed, ids, tasks
+    return [*folder_problems(root, data), *problems], missed, [*listed, *others], tasks
 
 
 def below(root: Path, problems: Iterable[str]) -> list[str]:
@@ -198,8 +175,8 @@ def folder_problems(root: Path, data: Layout) -> list[str]:
     return [f"{listed}; found {', '.join(sorted(there)) or 'no folder'}", *version]
 
 
-def split_problems(root: Path, data: Layout) -> tuple[list[str], list[str]]:
-    """Wrong counts and ids in both splits; and the distinct ids of all splits."""
+def split_problems(root: Path, data: Layout, counts: Mapping[str, int]) -> tuple[list[str], list[str]]:
+    """Wrong lists, `counts` and ids in both splits; and the distinct ids of all splits, those of a wrong list too."""
     ids: dict[str, list[str]] = {}
     problems = []
     for split in SPLITS:
@@ -207,15 +184,39 @@ def split_problems(root: Path, data: Layout) -> tuple[list[str], list[str]]:
             ids[split] = data.split_ids(root, split)
         except UserError as error:
             problems.append(str(error))
-            continue
-        expected = data.ARCHIVE.counts.get(split, len(ids[split]))
-        if len(ids[split]) != expected:
+            ids[split] = legible(data.split_path(root, split))
+        expected = counts.get(split, len(ids[split]))
+        if ids[split] and len(ids[split]) != expected:
             problems.append(f"{lists(data)}/{split}.txt lists {len(ids[split])} images, expected {expected}")
     every = Counter(name for names in ids.values() for name in names)
     shared = [name for name, times in every.items() if times > 1]
     if shared:
         problems.append(f"{lists(data)} lists {len(shared)} images in both splits, e.g. {shared[0]}, expected none")
     return problems, list(every)
+
+
+def legible(path: Path) -> list[str]:
+    """The distinct ids in a list that is wrong otherwise; none where it cannot be read."""
+    with contextlib.suppress(UserError):
+        return [name for name in dict.fromkeys(formats.ids_in(path)) if formats.names_a_file(name)]
+    return []
+
+
+def unlisted(root: Path, listed: Iterable[str], data: Layout) -> list[str]:
+    """The ids, sorted, that images or labels are called by and no list names."""
+    folders = [data.image_path(root, "id").parent, *(root / folder for folder in data.FOLDERS.values())]
+    found = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    return sorted({path.stem for path in found if not path.name.startswith(".")} - {*listed})
+
+
+def gaps(root: Path, ids: Iterable[str], tasks: Sequence[str], data: Layout) -> Iterator[str]:
+    """One problem for each file that is not there of an image in no list, of which there is some label."""
+    for name in () if data.ARCHIVE.partial else ids:
+        labels = [data.label_path(root, task, name) for task in tasks]
+        there = [path for path in labels if path.is_file()]
+        for path in [data.image_path(root, name), *labels] if there else ():
+            if not path.is_file():
+                yield f"{MISSING}{path.relative_to(root)}, though {there[0].relative_to(root)} is there"
 
 
 def absences(root: Path, ids: Iterable[str], tasks: Iterable[str], data: Layout) -> Iterator[str]:
@@ -240,24 +241,29 @@ def readable_size(root: Path, image_id: str, data: Layout) -> Size | None:
         return None
 
 
-def size_of_labels(paths: Iterable[Path]) -> Size | None:
-    """The height and width of the first label that is a readable picture: what an unreadable image's should be."""
-    for path in paths:
+def size_of_labels(places: Iterable[Path], image_id: str, tasks: Sequence[str], data: Layout) -> Size | None:
+    """The height and width of the first label that tells them: what those of an unreadable image should be."""
+    for root, task in ((root, task) for root in places for task in tasks):
         with contextlib.suppress(UserError):
-            return formats.picture_size(path)
+            if size := data.label_size(root, task, image_id):
+                return size
     return None
 
 
 def file_problems(root: Path, image_id: str, tasks: Iterable[str], size: Size | None, data: Layout) -> Iterator[str]:
-    """What is wrong with the contents of one image's files; labels have to be of the image's size."""
+    """What is wrong with the contents of one image's files; labels have to be of the image's size.
+
+    Those that are not there are left to `absences`.
+    """
+    there = [task for task in tasks if data.label_path(root, task, image_id).is_file()]
+    size = size or size_of_labels([root], image_id, there, data) or NO_SIZE
     readers: list[Callable[[], object]] = [partial(data.read_image, root, image_id)]
-    there = {task: path for task in tasks if (path := data.label_path(root, task, image_id)).is_file()}
-    size = size or size_of_labels(there.values())
-    if size is not None:
-        readers += [partial(data.read_label, root, task, image_id, size) for task in there]
+    readers += [partial(data.read_label, root, task, image_id, size) for task in there]
     for read in readers:
         try:
             read()
+        except formats.Missing:
+            continue
         except UserError as error:
             yield str(error)
 
@@ -274,8 +280,7 @@ def report(problems: list[str], headline: str, way_on: str, files_of: Sequence[s
     number = len(problems) + len(files_of)
     if not number:
         return
-    lines = [*problems, *by_folder(files_of)]
-    more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+    more = [f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
     count = "1 problem" if number == 1 else f"{number} problems"
-    listed = "".join(f"\n  - {line}" for line in [*lines[:SHOWN], *more])
+    listed = "".join(f"\n  - {line}" for line in [*problems[:SHOWN], *more, *by_folder(files_of)])
     raise UserError(f"{headline} ({count}); {way_on}:{listed}")

@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtinet.data import cards
-from mtinet.data.layouts import SPLITS, Layout, Size, layout, source_of
+from mtinet.data import cards, formats
+from mtinet.data.layouts import Layout, Size, layout, source_of
 from mtinet.errors import UserError
 from mtinet.tasks import task as registered
 
@@ -32,10 +32,12 @@ def faults(
     """
     data = layout(dataset)
     published = published or data.ARCHIVE.partial
-    try:
-        ids, found = splits(root, data, published)
-    except UserError as error:
-        return [str(error)]
+    if not root.is_dir():
+        return [f"{root}: no such folder, expected one in the layout of {data.ARCHIVE.name}"]
+    found, listed = cards.split_problems(root, data, data.ARCHIVE.counts if published else {})
+    # No list that is wrong hides what is wrong with files.
+    ids = dict.fromkeys(listed, True) | dict.fromkeys(cards.unlisted(root, listed, data) if found else (), False)
+    found = [*(cards.folder_problems(root, data) if published else ()), *found]
     given = (root, distilled) if distilled else (root,)
     tasks = [
         task
@@ -45,48 +47,34 @@ def faults(
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         if published:
             sizes = list(pool.map(lambda name: cards.readable_size(root, name, data), ids))
-            found += data.version_problems(root, ids, sizes, pool)
-        for some in pool.map(lambda name: list(of_image(root, name, tasks, data, distilled)), ids):
+            found += data.version_problems(root, list(ids), sizes, pool)
+        for some in pool.map(lambda name: list(of_image(root, name, ids[name], tasks, data, distilled)), ids):
             found += dict.fromkeys(some)  # several labels may come from one file
     return [line.replace(f"{root}/", "") for line in found]
 
 
-def splits(root: Path, data: Layout, published: bool) -> tuple[list[str], list[str]]:
-    """The distinct ids of both splits, and what is wrong with folders and lists."""
-    if not root.is_dir():
-        raise UserError(f"{root}: no such folder, expected one in the layout of {data.ARCHIVE.name}")
-    if published:
-        problems, ids = cards.split_problems(root, data)
-        return ids, [*cards.folder_problems(root, data), *problems]
-    problems, ids = [], []
-    for split in SPLITS:
+def of_image(
+    root: Path, image_id: str, listed: bool, tasks: list[str], data: Layout, distilled: Path | None
+) -> Iterator[str]:
+    """What is wrong with an image and its labels; files that are not there are missed where a list names the image."""
+    places = (root, distilled) if distilled else (root,)
+    size = cards.readable_size(root, image_id, data) or cards.size_of_labels(places, image_id, tasks, data)
+    readers: list[Callable[[], Iterable[str]]] = [partial(of_photo, root, image_id, data)]
+    readers += [partial(of_label, root, image_id, task, size or cards.NO_SIZE, data, distilled) for task in tasks]
+    for read in readers:
         try:
-            ids += data.split_ids(root, split)
-        except UserError as error:
-            problems.append(str(error))
-    shared = [name for name, times in Counter(ids).items() if times > 1]
-    if shared:
-        problems.append(f"{cards.lists(data)} lists {len(shared)} images in both splits, e.g. {shared[0]}")
-    return list(dict.fromkeys(ids)), problems
-
-
-def of_image(root: Path, image_id: str, tasks: list[str], data: Layout, distilled: Path | None) -> Iterator[str]:
-    """What is wrong with an image and its labels; those are read where the image's size is known."""
-    try:
-        data.read_image(root, image_id)
-        size = data.image_size(root, image_id)
-    except UserError as error:
-        yield str(error)
-        # Its header may still tell the size, so that the labels are looked at too.
-        known = cards.readable_size(root, image_id, data)
-        if known is None:
-            return
-        size = known
-    for task in tasks:
-        try:
-            yield from of_label(root, image_id, task, size, data, distilled)
+            yield from read()
+        except formats.Missing as error:
+            if listed:
+                yield str(error)
         except UserError as error:
             yield str(error)
+
+
+def of_photo(root: Path, image_id: str, data: Layout) -> Iterable[str]:
+    """Nothing; UserError for a photo that is missing or wrong."""
+    data.read_image(root, image_id)
+    return ()
 
 
 def of_label(root: Path, image_id: str, task: str, size: Size, data: Layout, distilled: Path | None) -> Iterator[str]:

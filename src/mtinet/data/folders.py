@@ -126,6 +126,10 @@ class Folders:
             raise UserError(f"the data set has no labels for '{task_name}', expected one of {', '.join(self.tasks)}")
         return first_of(root / task_name, image_id, suffixes_of(task(task_name)))
 
+    def label_size(self, root: Path, task_name: str, image_id: str) -> Size | None:
+        """Height and width of a label as stored; None for an array that has none."""
+        return formats.stored_size(self.label_path(root, task_name, image_id))
+
     def read_label(
         self, root: Path, task_name: str, image_id: str, shape: Size, distilled: Path | None = None
     ) -> NDArray[Any]:

@@ -25,19 +25,44 @@ MOST_PIXELS = 1 << 26  # of a picture or array: a tampered header could ask for 
 BITS = 8  # of every sample in the pictures that are read
 PNG = b"\x89PNG\r\n\x1a\n"  # its header's chunk follows: length, name, width, height, bits
 LARGEST = 1 << 28  # bytes of a .mat file: scipy unpacks all of it
+LONGEST_ID = 250  # bytes: with a suffix no file system takes more
+
+
+class Missing(UserError):
+    """A file that is not there."""
 
 
 def read_ids(path: Path) -> list[str]:
     """The ids of a split, one per line, in the file's order; UserError for a bad list."""
+    ids = ids_in(path)
+    odd = [name for name, times in Counter(ids).items() if times > 1 or not names_a_file(name)]
+    expect(bool(ids), path, "nothing", "the ids of the split, one per line")
+    expect(not odd, path, f"{[name[:40] for name in odd[:3]]} twice or not a file name", "the ids, each once")
+    return ids
+
+
+def ids_in(path: Path) -> list[str]:
+    """What stands in the list of a split, line by line, whether ids or not; UserError where it cannot be read."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()  # of photos, which may have spaces in their names
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot read it ({error}); expected the ids of the split, one per line") from None
-    ids = [line.strip() for line in lines if line.strip()]
-    odd = [name for name, times in Counter(ids).items() if times > 1 or Path(name).name != name]
-    expect(bool(ids), path, "nothing", "the ids of the split, one per line")
-    expect(not odd, path, f"{odd[:3]} twice or not a file name", "the ids of the split, each once")
-    return ids
+    return [line.strip() for line in lines if line.strip()]
+
+
+def names_a_file(image_id: str) -> bool:
+    """Whether an id can be the name of a file in a folder."""
+    return Path(image_id).name == image_id and len(image_id.encode()) <= LONGEST_ID and "\0" not in image_id
+
+
+def stored_size(path: Path) -> tuple[int, int] | None:
+    """Height and width of what a picture or a .npy file holds; None for an array that is none."""
+    return array_size(read_array(path)) if path.suffix == ".npy" else picture_size(path)
+
+
+def array_size(array: NDArray[Any]) -> tuple[int, int] | None:
+    """Height and width of an array [H, W] or [H, W, channels]; None for another."""
+    return (array.shape[0], array.shape[1]) if array.ndim in (2, 3) else None
 
 
 def picture_size(path: Path) -> tuple[int, int]:
@@ -133,9 +158,9 @@ def said(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def missing(path: Path) -> UserError:
+def missing(path: Path) -> Missing:
     """The error of a file that is not there."""
-    return UserError(f"{path}: no such file, though a split lists '{path.stem}'; put it there")
+    return Missing(f"{path}: no such file, though a split lists '{path.stem}'; put it there")
 
 
 # Writing ---------------------------------------------------------------------------------------------------

@@ -85,6 +85,9 @@ class Layout(Protocol):
 
     def label_path(self, root: Path, task: str, image_id: str) -> Path: ...
 
+    def label_size(self, root: Path, task: str, image_id: str) -> Size | None:
+        """Height and width of a label as stored; None where it does not tell."""
+
     def read_label(
         self, root: Path, task: str, image_id: str, shape: Size, distilled: Path | None = None
     ) -> NDArray[Any]:

@@ -105,6 +105,11 @@ def image_size(root: Path, image_id: str) -> Size:
     return picture_size(image_path(root, image_id))
 
 
+def label_size(root: Path, task: str, image_id: str) -> Size | None:
+    """Height and width of a label as stored; None for an array that has none."""
+    return formats.stored_size(label_path(root, task, image_id))
+
+
 def read_image(root: Path, image_id: str) -> NDArray[np.uint8]:
     """A photograph, uint8 [H, W, 3]; UserError when it is missing, broken or not 8-bit RGB."""
     return read_picture(image_path(root, image_id), "RGB")

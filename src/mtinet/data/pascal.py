@@ -128,6 +128,18 @@ def image_size(root: Path, image_id: str) -> Size:
     return formats.picture_size(image_path(root, image_id))
 
 
+def label_size(root: Path, task: str, image_id: str) -> Size | None:
+    """Height and width of a label as stored; None for persons' parts of which there are none."""
+    path = label_path(root, task, image_id)
+    if task == "edge":
+        masks = [formats.read_mat(path, "LabelMap")]
+    elif task == "parts":
+        masks = [part["mask"] for thing in objects_in(path) for part in thing["parts"].ravel()]
+    else:
+        return formats.stored_size(path)
+    return formats.array_size(masks[0]) if masks else None
+
+
 def read_image(root: Path, image_id: str) -> NDArray[np.uint8]:
     """A photograph, uint8 [H, W, 3]; UserError when it is missing, broken or not 8-bit RGB."""
     return formats.read_picture(image_path(root, image_id), "RGB")

@@ -14,19 +14,17 @@ import tarfile
 import unicodedata
 import zipfile
 import zlib
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 
+from mtinet import files
 from mtinet.config import Limits
 from mtinet.errors import UserError
 
 GIGABYTE = 10**9
 LONGEST_HEADER = 1 << 20  # bytes of a tar header that holds a long name: tarfile reads it whole
 LONGEST_PART, LONGEST_NAME = 255, 2048  # bytes; file systems take 4096, the folder that it is unpacked into included
-LARGEST_SAMPLE = 64 << 20  # bytes of a file that is looked into while the archive is listed
 BROKEN = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -54,7 +52,6 @@ class Entry:
     size: int
     kind: str  # file | folder | link | other
     target: str = ""
-    read: Callable[[], bytes] | None = None
 
 
 def kind_of(path: Path) -> str:
@@ -91,41 +88,9 @@ def unpack(path: Path, folder: Path, limits: Limits) -> None:
     except BROKEN as error:
         raise Damaged(f"{path}: cannot be unpacked ({one_line(error)}); get the archive again") from None
     except OSError as error:
+        if files.no_room(error):
+            raise UserError(files.no_room_for(f"{folder}, where {path} is unpacked", error)) from None
         raise UserError(f"{path}: cannot be unpacked into {folder} ({one_line(error)})") from None
-
-
-def sketch(path: Path, folder: Path, limits: Limits, lists: frozenset[str], samples: int) -> None:
-    """Make in `folder` the archive's tree of empty files; content have the first `samples` files of each folder, those
-    of the same stem in later ones (an image's labels), and those whose name ends with one of `lists`.
-
-    So one pass shows what the archive is, without the disk space of unpacking it.
-    """
-    kind_of(path)
-    written: Counter[str] = Counter()
-    chosen: set[str] = set()
-    links: list[Path] = []
-    try:
-        for entry in entries(path, limits):
-            place, above = folder / entry.name, posixpath.dirname(entry.name)
-            if entry.kind == "folder":
-                place.mkdir(parents=True, exist_ok=True)
-            elif entry.kind == "link":
-                links.append(place)
-            else:
-                listed = any(entry.name == name or entry.name.endswith(f"/{name}") for name in lists)
-                stem = PurePosixPath(entry.name).stem
-                chosen |= {stem} if written[above] < samples else set()
-                wanted = (listed or stem in chosen) and entry.size <= LARGEST_SAMPLE
-                written[above] += 1
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_bytes(entry.read() if wanted and entry.read else b"")
-        for place in links:  # only now is it known that nothing lies behind them
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.touch()
-    except BROKEN as error:
-        raise Damaged(f"{path}: cannot be unpacked ({one_line(error)}); get the archive again") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be listed in {folder} ({one_line(error)})") from None
 
 
 def entries(path: Path, limits: Limits) -> Iterator[Entry]:
@@ -229,12 +194,11 @@ def tar_entries(path: Path) -> Iterator[Entry]:
             if member.issparse():
                 raise ValueError(f"'{name}' {SPARSE}")
             kind = "file" if member.isreg() else "folder" if member.isdir() else "other"
-            read = partial(tar_content, tar, member) if member.isreg() else None
             if member.issym() or member.islnk():
                 # A symbolic link leads on from its own folder, a hard one from the archive's root.
                 above = "" if member.islnk() else posixpath.dirname(name)
                 kind, target = "link", plain(posixpath.join(above, member.linkname))
-            yield Entry(name, member.size, kind, target, read)
+            yield Entry(name, member.size, kind, target)
         refuse_more(tar)
 
 
@@ -257,15 +221,9 @@ def zip_entries(path: Path) -> Iterator[Entry]:
         for member in archive.infolist():
             kind = "folder" if member.is_dir() else "file"
             name = straight(member.filename.replace("\\", "/"))
-            yield Entry(name, member.file_size, kind, read=partial(archive.read, member))
+            yield Entry(name, member.file_size, kind)
             if "\\" in member.filename:
                 raise ValueError(f"'{member.filename}' has backslashes, expected '/' between folders")
-
-
-def tar_content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    """All of a member; nothing of a folder."""
-    stream = tar.extractfile(member)
-    return stream.read() if stream else b""
 
 
 def straight(name: str) -> str:

@@ -17,9 +17,8 @@ from mtinet.errors import UserError
 from mtinet.evaluation import outputs
 from mtinet.tasks import task as registered
 from mtinet.teachers import Predictor
+from mtinet.teachers.elsewhere import stored_elsewhere
 
-# How the entry of a tensor begins that names another file for its values: key "location", a string of 8 bytes.
-ELSEWHERE = b"\n\x08location"
 TOLERANCE = 1e-4  # by which a probability may leave 0..1: rounding
 
 
@@ -62,7 +61,11 @@ def opened(declared: OnnxTeacher, threads: int) -> onnxruntime.InferenceSession:
     Operators that ONNX Runtime does not bring itself are refused by it: no library with others is ever registered.
     """
     path = files.verified(declared.file, "file", "an ONNX file")
-    if ELSEWHERE in path.read_bytes():
+    try:
+        elsewhere = stored_elsewhere(path.read_bytes())
+    except ValueError as error:
+        raise UserError(f"file: {path} is no readable ONNX network ({reason(error)})") from None
+    if elsewhere:
         raise UserError(
             f"file: {path} keeps weights in other files, which its SHA-256 does not cover; expected all in one file:"
             " save it without external data"
