@@ -73,6 +73,8 @@ def test_a_value_that_is_not_legible_is_the_one_that_its_delta_m_implies():
 def test_every_printed_delta_m_of_a_method_is_audited_once():
     expected = 0
     for layout in LAYOUTS.values():
+        if layout.published is None:
+            continue
         table = PUBLISHED[layout.published]
         indices = [index for index, name in enumerate(table["columns"]) if name.startswith("delta_m")]
         if any(column.task for column in layout.columns):

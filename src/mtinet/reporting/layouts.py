@@ -19,7 +19,8 @@ TABLES = Path("pipeline/tables.yaml")
 ON_DEMAND = {name: Path(f"pipeline/{name}.yaml") for name in config.ON_DEMAND}
 PUBLISHED = Path("pipeline/published.yaml")
 DELTA = "delta_m"
-Source = Literal["run", "baseline", "exact", "resources"]
+Source = Literal["run", "baseline", "exact", "baseline exact", "resources"]
+EXACT: dict[Source, Source] = {"run": "exact", "baseline": "baseline exact"}
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Column:
 
     A measured value is printed as value * scale with `digits` digits, in `unit`. `of` says what is measured: the
     row's own run, the single-task run that its delta_m refers to (baseline), the run against exact labels where
-    those learnt from are a teacher's (exact), or what its network costs relative to the first row's (resources).
+    those learnt from are a teacher's (exact), that single-task run likewise (baseline exact), or what its network
+    costs relative to the first row's (resources).
     `against`: the declared set of single-task runs that delta_m is relative to; empty: those on the row's backbone.
     """
 
