@@ -25,7 +25,8 @@ EXACT: dict[Source, Source] = {"run": "exact", "baseline": "baseline exact"}
 
 @dataclass(frozen=True)
 class Column:
-    """One metric of a table. `task` is empty for delta_m; `published` is the column's name in published.yaml.
+    """One metric of a table. `task` is empty for delta_m; `published` is the column's name in published.yaml, empty
+    where the paper does not print it.
 
     A measured value is printed as value * scale with `digits` digits, in `unit`. `of` says what is measured: the
     row's own run, the single-task run that its delta_m refers to (baseline), the run against exact labels where
@@ -215,7 +216,7 @@ def resolve(name: str, entry: TableEntry, where: str) -> Layout:
 def column(item: ColumnEntry, where: str) -> Column:
     """A column: delta_m, a cost of the network, a task's main metric, or one that says itself how it is printed."""
     name, _, metric = item.metric.partition(".")
-    published = item.published or item.metric.rpartition(".")[2]
+    published = item.metric.rpartition(".")[2] if item.published is None else item.published
     if item.metric == DELTA:
         label = "Δm" + (f" w.r.t. {item.against}" if item.against else "")
         return Column("", DELTA, published, label, "higher", "%", 1.0, 2, against=item.against)
