@@ -75,10 +75,11 @@ class OnnxTeacher(Strict):
 class Teacher(Strict):
     """Where a task's predicted labels come from; see `teachers` in params.yaml.
 
-    kind: archive, the labels that the archive ships, or what predicts them where the source lacks them.
+    kind: archive, the labels that the archive ships; or what predicts them, in the place of those too; None: archive
+    with the source archive, trained with scenes.
     """
 
-    kind: Literal["archive", "trained", "onnx"]
+    kind: Literal["archive", "trained", "onnx"] | None = None
     trained: TrainedTeacher | None = None
     budgets: dict[Name, Budget] = {}  # noqa: RUF012  (pydantic copies defaults)
     onnx: OnnxTeacher | None = None

@@ -96,8 +96,7 @@ def compare(
 
 def distilled(params: Params, dataset: str) -> dict[str, str]:
     """Task -> kind of its teacher, for tasks whose labels are predictions; an archive brings its own."""
-    archive = params.study.source[dataset] == "archive"
-    return {name: "archive" if archive else teacher.kind for name, teacher in params.teachers.get(dataset, {}).items()}
+    return {name: str(teacher.kind) for name, teacher in params.teachers_of(dataset).items()}
 
 
 def exactly_known(runs: Mapping[str, Runs]) -> set[str]:
