@@ -126,7 +126,7 @@ def test_a_teacher_renders_pictures_of_its_own_and_training_it_twice_gives_the_s
             "images": 4,
             "longest": 48,
             "batch_size": 2,
-            "steps": 3,
+            "steps": 6,
         }
 
     params = write_params(small)
@@ -151,7 +151,7 @@ def test_the_teachers_predictions_are_written_in_eight_bits_for_every_image(proj
 
     def small(content: Any) -> None:
         budget = content["teachers"]["pascal"]["normals"]["budgets"]["smoke"]
-        budget |= {"input": {"height": 32, "width": 32}, "steps": 1, "batch_size": 2}
+        budget |= {"input": {"height": 32, "width": 32}, "steps": 6, "batch_size": 2}
         content["teachers"]["pascal"]["sal"] |= {"kind": "onnx", "onnx": network("sal.onnx", PROBABILITY)}
 
     params = write_params(small)
@@ -484,6 +484,8 @@ def test_what_is_no_probability_is_refused(project, value, expected):
         ("normals.trained.learns_from", "nyd", "did you mean 'nyud'"),
         ("normals.onnx", {"file": "a"}, "teachers.pascal.normals.onnx.input: missing"),
         ("normals.budgets.smoke.stps", 5, "teachers.pascal.normals.budgets.smoke.stps: unknown parameter"),
+        ("sal.budgets.smoke.steps", 5, "teachers.pascal.sal: budgets.smoke.steps: found 5, expected at least 6"),
+        ("normals.budgets.paper.steps", 0, "teachers.pascal.normals.budgets.paper.steps: found 0, expected"),
         ("sal.budgets.smoke.batch_size", 9, "batch_size 9 exceeds images 8"),
         ("sal", {"kind": "trained"}, "teachers.pascal.sal: kind is trained, but its section 'trained' is null"),
         ("sal.kind", "archiv", "teachers.pascal.sal.kind: found 'archiv', expected: 'archive', 'trained' or 'onnx'"),
