@@ -18,6 +18,7 @@ from pipeline.dependencies import (
     growing,
     has_resources,
     kinds,
+    layout_module,
     layout_params,
     layouts,
     loss_modules,
@@ -72,7 +73,7 @@ def compare(dataset: str, name: str) -> Rule:
             *kinds(dataset),
             *task_entries(dataset),
         ),
-        code=code_of("compare", *metric_modules(dataset)),
+        code=code_of("compare", layout_module(dataset), *metric_modules(dataset)),
         arguments=(f"--name {name}",),
         table=name,
     )
@@ -193,7 +194,7 @@ def claims(dataset: str) -> Rule:
             *metric_params(dataset),
             *task_entries(dataset),
         ),
-        code=code_of("claims", *metric_modules(dataset)),
+        code=code_of("claims", layout_module(dataset), *metric_modules(dataset)),
     )
 
 
@@ -216,7 +217,7 @@ def overview(dataset: str) -> Rule:
             "pipeline/published.yaml:",
             "src/mtinet/tasks.yaml:",
         ),
-        code=code_of("overview"),
+        code=code_of("overview", layout_module(dataset)),
         arguments=("--name {name}",),
         matrix={"name": OVERVIEWS},
     )

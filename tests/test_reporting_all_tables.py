@@ -318,6 +318,19 @@ def test_distilled_labels_are_starred_and_their_teacher_is_named():
     assert not any("*" in column.label for column in built("table2a").columns)
 
 
+def test_distilled_labels_of_the_archive_are_starred_and_said_to_be_its_own():
+    layout = layouts.load_layouts(made.ROOT / layouts.TABLES)["table2b"]
+    study = PARAMS.study.model_copy(update={"source": {"nyud": "scenes", "pascal": "archive"}})
+    params = PARAMS.model_copy(update={"study": study})
+    content = compare(params, "pascal", layout.experiments, lambda n, s: {**metrics_file("pascal", n), "exact": {}})
+    conditions = made.conditions(source="archive")
+    table = tables.build(layout, content, made.blind(), PUBLISHED, conditions)
+    starred = [column.label for column in table.columns if "*" in column.label]
+    assert starred == ["Sal mIoU*", "Sal maxF*", "Norm mean_angle*"]
+    for task in DISTILLED:
+        assert f"* labels of {task} are predictions shipped by the archive, in training and in scoring." in table.notes
+
+
 def test_predictors_that_see_no_image_stand_against_exact_labels_too():
     layout = layouts.load_layouts(made.ROOT / layouts.TABLES)["table2b"]
     content = compare(PARAMS, "pascal", layout.experiments, lambda n, s: metrics_file("pascal", n))

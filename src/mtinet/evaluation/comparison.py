@@ -7,6 +7,7 @@ from math import isnan
 from statistics import fmean, stdev
 from typing import Any
 
+from mtinet import teachers
 from mtinet.config import Experiment, Params
 from mtinet.errors import UserError
 from mtinet.evaluation import uncertainty
@@ -95,8 +96,8 @@ def compare(
 
 
 def distilled(params: Params, dataset: str) -> dict[str, str]:
-    """Task -> kind of its teacher, for tasks whose labels are predictions; an archive brings its own."""
-    return {name: str(teacher.kind) for name, teacher in params.teachers_of(dataset).items()}
+    """Task -> kind of its teacher, for tasks whose labels are predictions; archive: it ships them so."""
+    return {name: str(teacher.kind) for name, teacher in teachers.distilled(params, dataset).items()}
 
 
 def exactly_known(runs: Mapping[str, Runs]) -> set[str]:

@@ -9,6 +9,7 @@ from mtinet.config import Params, Teacher
 from mtinet.errors import UserError
 from mtinet.reporting.plain import PlainTable
 from mtinet.tasks import registry
+from mtinet.teachers import distilled
 
 NAMES = {"nyud": "NYUD-v2", "pascal": "PASCAL"}
 PUBLISHED = "table1_tasks"
@@ -39,7 +40,7 @@ def source_of(params: Params, dataset: str, task: str) -> str:
     """yes, yes* for distilled labels, in brackets for tasks that no experiment is scored on; empty without labels."""
     if task not in params.datasets[dataset].tasks:
         return ""
-    word = "yes*" if task in params.teachers.get(dataset, {}) else "yes"
+    word = "yes*" if task in distilled(params, dataset) else "yes"
     methods = params.methods(dataset).values()
     main = any(task in experiment.tasks for experiments in methods for experiment in experiments.values())
     return word if main else f"({word})"
@@ -49,7 +50,7 @@ def notes(params: Params, dataset: str) -> list[str]:
     """What the marks mean, and every teacher by name."""
     scenes = params.study.source[dataset] == "scenes"
     lines = ["In brackets: learnt as an auxiliary task only, not evaluated (section 3.1)."]
-    for task, teacher in params.teachers_of(dataset).items():
+    for task, teacher in distilled(params, dataset).items():
         lines.append(f"* {registry()[task].label}: labels are predictions; teacher: {teacher_words(teacher)}.")
     lines.append(f"Other labels: {'known from the rendered scenes' if scenes else 'annotation of the archive'}.")
     return lines

@@ -272,7 +272,8 @@ def conventions(
     tasks = {column.task for column in layout.columns}
     for task, kind in comparison.get("distilled", {}).items():
         if task in tasks:
-            lines.append(f"* labels of {task} are predictions of a teacher ({kind}), in training and in scoring.")
+            whose = "shipped by the archive" if kind == "archive" else f"of a teacher ({kind})"
+            lines.append(f"* labels of {task} are predictions {whose}, in training and in scoring.")
     exact = [column for column in shown_columns(layout, comparison) if column.of in EXACT.values()]
     if exact:
         sides = " Δm vs exact: of distilled tasks both its sides are scored so."

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from mtinet.config import Compute, Params, Teacher
 from mtinet.data.layouts import layout
 from mtinet.errors import UserError
 
-ARCHIVE = "archive"
+ARCHIVE: Literal["archive"] = "archive"
 # From an image uint8 [H, W, 3] to the label of its size, as the layout's `write_label` takes it.
 Predictor = Callable[[NDArray[np.uint8]], NDArray[Any]]
 
@@ -52,6 +52,14 @@ def anew(params: Params, dataset: str) -> tuple[str, ...]:
         return ()
     declared = params.teachers_of(dataset)
     return tuple(task for task in layout(dataset).ARCHIVE.taught if task in declared and declared[task].kind != ARCHIVE)
+
+
+def distilled(params: Params, dataset: str) -> dict[str, Teacher]:
+    """Task -> its teacher, for tasks whose labels are predictions; the archive's own need no declaration."""
+    declared, own = params.teachers_of(dataset), params.datasets[dataset]
+    published = params.study.source[dataset] == "archive" and own.layout is None
+    shipped = [task for task in layout(dataset).ARCHIVE.taught if task in own.tasks] if published else []
+    return {task: Teacher(kind=ARCHIVE) for task in shipped} | declared
 
 
 def check(params: Params, dataset: str) -> None:
