@@ -121,6 +121,11 @@ def taught(dataset: str) -> dict[str, Any]:
     return found
 
 
+def kinds(dataset: str) -> tuple[str, ...]:
+    """The keys of the kinds of the dataset's teachers, of those that declare one."""
+    return tuple(f"teachers.{dataset}.{task}.kind" for task, teacher in taught(dataset).items() if "kind" in teacher)
+
+
 def trained_teachers(dataset: str) -> dict[str, Any]:
     """Those of them that declare a network to train, whether that or another kind is chosen."""
     return {task: teacher for task, teacher in taught(dataset).items() if teacher.get("trained")}

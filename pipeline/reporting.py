@@ -17,6 +17,8 @@ from pipeline.dependencies import (
     folders_of,
     growing,
     has_resources,
+    kinds,
+    layout_module,
     layout_params,
     layouts,
     loss_modules,
@@ -68,10 +70,10 @@ def compare(dataset: str, name: str) -> Rule:
             *shown_experiments(dataset, name),
             table_entry(name),
             *metric_params(dataset),
-            *(f"teachers.{dataset}.{task}.kind" for task in taught(dataset)),
+            *kinds(dataset),
             *task_entries(dataset),
         ),
-        code=code_of("compare", *metric_modules(dataset)),
+        code=code_of("compare", layout_module(dataset), *metric_modules(dataset)),
         arguments=(f"--name {name}",),
         table=name,
     )
@@ -192,7 +194,7 @@ def claims(dataset: str) -> Rule:
             *metric_params(dataset),
             *task_entries(dataset),
         ),
-        code=code_of("claims", *metric_modules(dataset)),
+        code=code_of("claims", layout_module(dataset), *metric_modules(dataset)),
     )
 
 
@@ -215,7 +217,7 @@ def overview(dataset: str) -> Rule:
             "pipeline/published.yaml:",
             "src/mtinet/tasks.yaml:",
         ),
-        code=code_of("overview"),
+        code=code_of("overview", layout_module(dataset)),
         arguments=("--name {name}",),
         matrix={"name": OVERVIEWS},
     )

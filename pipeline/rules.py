@@ -22,6 +22,7 @@ from pipeline.dependencies import (
     exact_folders,
     figures,
     growing,
+    kinds,
     layout_module,
     layout_params,
     layouts,
@@ -96,6 +97,7 @@ def dataset_rule(dataset: str) -> Rule:
             *study_params(dataset),
             *(layout_params(dataset) or (f"scales.{{scale}}.{dataset}.scenes",)),
             f"datasets.{dataset}.archive",
+            *kinds(dataset),
         ),
         code=code_of("dataset", layout_module(dataset), *scenes_modules(dataset)),
         threads=2,
@@ -120,7 +122,8 @@ def teach(dataset: str, task: str) -> Rule:
             *((f"study.source.{source}",) if other else ()),
             *ONE_PROCESS,
             "compute.precision",
-            *(f"{key}.{name}" for name in ("kind", "trained", "budgets.{scale}")),
+            *(name for name in kinds(dataset) if name == f"{key}.kind"),
+            *(f"{key}.{name}" for name in ("trained", "budgets.{scale}")),
             f"datasets.{dataset}.tasks.{task}",
             f"src/mtinet/tasks.yaml:{task}",
         ),
@@ -185,12 +188,8 @@ def distill(dataset: str) -> Rule:
             *study_params(dataset),
             *layout_params(dataset),
             *(ONE_PROCESS if tasks else ()),
-            *(
-                f"teachers.{dataset}.{task}.{key}"
-                for task, teacher in tasks.items()
-                for key in ("kind", "onnx")
-                if key in teacher
-            ),
+            *kinds(dataset),
+            *(f"teachers.{dataset}.{task}.onnx" for task, teacher in tasks.items() if "onnx" in teacher),
             *(f"src/mtinet/tasks.yaml:{task}" for task in tasks),
         ),
         code=code_of("distill", layout_module(dataset), *(teacher_modules() if tasks else ())),

@@ -3,7 +3,7 @@
 from mtinet import config, files, models, paths, stage, teachers
 from mtinet.config import SCENES, Params
 from mtinet.data import archives
-from mtinet.data.layouts import layout
+from mtinet.data.layouts import distilling, layout
 from mtinet.errors import UserError
 from mtinet.training import loop, precision, tracking
 
@@ -18,7 +18,8 @@ def check(params: Params, dataset: str) -> dict[str, str]:
     check_pretrainings(params, dataset)
     source = params.study.source[dataset]
     if source == "archive":
-        archives.reachable(params.datasets[dataset].archive, dataset)
+        with distilling(dataset, teachers.anew(params, dataset)):
+            archives.reachable(params.datasets[dataset].archive, dataset)
     teachers.check(params, dataset)
     return {"dataset": dataset, "study": params.study_name(dataset), "source": source}
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from mtinet import config, files, paths, stage
+from mtinet import config, files, paths, stage, teachers
 from mtinet.config import Archive, Params
 from mtinet.data import archives, cards, scene_set
-from mtinet.data.layouts import EXACT_FOLDER, layout
+from mtinet.data.layouts import EXACT_FOLDER, distilling, layout
 from mtinet.errors import UserError
 
 
@@ -19,6 +19,8 @@ def fill(params: Params, dataset: str, work: Path) -> str | None:
     archive = params.datasets[dataset].archive
     digest = archives.fetch(archive, work, dataset)
     check_first_use(archive, digest, paths.card(params.study_name(dataset), dataset), dataset)
+    for task in teachers.anew(params, dataset):  # what a teacher predicts anew must not be mixed with what was shipped
+        files.remove(work / layout(dataset).FOLDERS[task])
     cards.check_archive(work, dataset)
     if digest is not None:
         archives.remember(archive, digest, dataset)
@@ -67,10 +69,13 @@ def main() -> None:
                 scene_set.renderer(dataset)  # imported, so that its code is part of the key
             given = params.scale(dataset).scenes if source == "scenes" else params.datasets[dataset].archive
             declared = given.model_dump() if given else None
-            made_of = {"dataset": dataset, source: declared, "code": stage.code_hash(stage.code_files())}
+            anew = teachers.anew(params, dataset)
+            code = stage.code_hash(stage.code_files())
+            made_of = {"dataset": dataset, source: declared, "anew": anew, "code": code}
             work = paths.unfinished("dataset", files.digest_of(made_of))
-            digest = fill(params, dataset, work)
-            card = cards.make_card(work, dataset, source) | {"archive_sha256": digest}
+            with distilling(dataset, anew):
+                digest = fill(params, dataset, work)
+                card = cards.make_card(work, dataset, source) | {"archive_sha256": digest}
             publish(folders(study, dataset, work), work, card, card_path)
 
 

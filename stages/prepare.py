@@ -1,8 +1,8 @@
 """Pack each split into a few memory-mappable files."""
 
-from mtinet import config, files, paths, stage
+from mtinet import config, files, paths, stage, teachers
 from mtinet.data import cards, checking, packing
-from mtinet.data.layouts import SPLITS, layout
+from mtinet.data.layouts import SPLITS, distilling, layout
 from mtinet.errors import UserError
 
 
@@ -14,7 +14,8 @@ def main() -> None:
         raw, distilled = paths.raw(study, dataset), paths.distilled(study, dataset)
         tasks, data = list(params.datasets[dataset].tasks), layout(dataset)
         with stage.writing(cached=[paths.packed(study, dataset, split) for split in SPLITS]):
-            cards.check_card(raw, files.read_json(paths.card(study, dataset)))
+            with distilling(dataset, teachers.anew(params, dataset)):
+                cards.check_card(raw, files.read_json(paths.card(study, dataset)))
             try:
                 for split in SPLITS:
                     # Exact labels, and what differs from the training target, serve evaluation alone.

@@ -13,7 +13,7 @@ def reason_for_none(params: Params, dataset: str, task: str) -> dict[str, str] |
     if task not in teachers.needed(params, dataset):
         return {"kind": "archive"}
     teacher = teachers.declared(params, dataset, task)
-    return None if teacher.kind == "trained" else {"kind": teacher.kind}
+    return None if teacher.kind == "trained" else {"kind": str(teacher.kind)}
 
 
 def main() -> None:

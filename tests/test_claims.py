@@ -91,6 +91,30 @@ def test_effect_and_interval_are_those_of_the_draws() -> None:
     assert found["seeds"] == 1
 
 
+def test_against_exact_labels_a_claim_has_an_effect_of_its_own() -> None:
+    """Against exact labels two runs change places: so do effect, interval and verdict."""
+    other = {"hrnet18-mti": "hrnet18-mtl", "hrnet18-mtl": "hrnet18-mti"}
+
+    def exact_statistics(name: str, seed: int) -> dict[str, np.ndarray] | None:
+        rows, swapped = statistics(name, seed), statistics(other.get(name, name), seed)
+        return rows and rows | {f"{key}!exact": found for key, found in (swapped or {}).items()}
+
+    def exact_metrics(name: str, seed: int) -> dict[str, Any] | None:
+        found, swapped = metrics_file(name, seed), metrics_file(other.get(name, name), seed)
+        return found and found | {"exact": {**(swapped or {})["tasks"], **(swapped or {})["initial"]}}
+
+    claims = [Claim(claim="c", where="w", better="hrnet18-mti", worse="hrnet18-mtl")]
+    (found,) = judge(claims, PARAMS, "nyud", exact_metrics, exact_statistics)
+    plainly, swapped = judged("hrnet18-mti", "hrnet18-mtl"), judged("hrnet18-mtl", "hrnet18-mti")
+    assert {key: value for key, value in found.items() if key != "exact"} == plainly
+    assert found["exact"] == {key: swapped[key] for key in ("effect", "interval", "verdict")}
+    assert (found["verdict"], found["exact"]["verdict"]) == ("supported", "contradicted")
+    table = claims_table("nyud", [found], made.conditions())
+    assert table.header[-3:] == ("Effect on Δm vs exact", "95 % interval vs exact", "Verdict vs exact")
+    assert table.rows[0][-1] == "contradicted"
+    assert len(table.rows[0]) == len(table.header) == len(claims_table("nyud", [plainly], made.conditions()).header) + 3
+
+
 @pytest.mark.parametrize("dataset", ["nyud", "pascal"])
 def test_every_claim_compares_declared_experiments(dataset: str) -> None:
     claims = load_claims(dataset, made.ROOT / CLAIMS)

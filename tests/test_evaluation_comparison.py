@@ -97,6 +97,25 @@ def test_metrics_against_exact_labels_are_passed_on_and_absent_without_such(resu
     ]
 
 
+def test_delta_m_against_exact_labels_is_of_both_sides(result: dict[str, Any]) -> None:
+    """mIoU of mti-a halves against exact labels, that of its baseline stays: -45 %, where it was +10 %."""
+
+    def read(name: str, seed: int) -> dict[str, Any] | None:
+        found = metrics_file(name, seed)
+        if found is not None and "seg" in found["tasks"]:
+            factor = {"mti-a": 0.5}.get(name, 1.0)
+            found["exact"] = {"seg": {"mIoU": factor * found["tasks"]["seg"]["mIoU"]}}
+        return found
+
+    rows = compared(params([0, 1]), read)["experiments"]
+    assert rows["mti-a"]["delta_m"] == result["experiments"]["mti-a"]["delta_m"] == pytest.approx((10 + 20) / 2)
+    assert rows["mti-a"]["exact_gains"]["delta_m"] == pytest.approx((-45 + 20) / 2)
+    assert rows["mti-a"]["exact_gains"]["initial_delta_m"] == {}  # seg@4 has none
+    assert rows["mtl-a"]["exact_gains"]["delta_m"] == pytest.approx(-7.5)
+    assert "exact_gains" not in rows["depth-a"]
+    assert "exact_gains" not in result["experiments"]["mti-a"]
+
+
 def test_delta_m_by_hand(result: dict[str, Any]) -> None:
     rows = result["experiments"]
     # Baselines: mIoU 0.40 (mean of 0.38 and 0.42), rmse 0.5. seg -5 %, depth -10 %.

@@ -228,7 +228,7 @@ def test_five_tasks_on_images_of_any_size() -> None:
         per_threshold.append(np.mean(values))
     assert tasks["sal"]["mIoU"] == pytest.approx(max(per_threshold), rel=1e-4)
     assert not scores.statistics["parts"][3].any()
-    assert [rows.shape for rows in scores.statistics.values() if rows.shape[1:] == (15, 4)] == [(5, 15, 4)] * 4
+    assert [rows.shape for rows in scores.statistics.values() if rows.shape[1:] == (15, 4)] == [(5, 15, 4)] * 6
     assert scores.examples["images"].shape[1:3] == (30, 41)  # of images 1 and 3
     assert scores.examples["prediction_sal"].max() == 255
 
@@ -240,11 +240,15 @@ def test_distilled_tasks_are_scored_against_exact_labels_too(main: list[str], au
         frame |= {"sal": frame["sal_exact"], "normals": frame["normals_exact"]}
     scores, against_exact = (score_pascal(given, main, auxiliary)[1] for given in (split, swapped))
     kinds = scores.summaries
-    assert set(kinds["exact"]) == {"sal", "normals"}
-    reference = against_exact.summaries["tasks"] | against_exact.summaries["auxiliary"]
+    assert set(kinds["exact"]) == {f"{name}{at}" for name in ("sal", "normals") for at in ("", "@4", "@8")}
+    reference, distilled = (
+        found.summaries["tasks"] | found.summaries["auxiliary"] | found.summaries["initial"]
+        for found in (against_exact, scores)
+    )
     for name, found in kinds["exact"].items():
-        assert found == reference[name] != (kinds["tasks"] | kinds["auxiliary"])[name]
+        assert found == reference[name] != distilled[name]
         assert np.array_equal(scores.statistics[f"{name}!exact"], against_exact.statistics[name])
+    assert not [key for key in kinds["initial"] if "!" in key]
     assert kinds["exact"]["normals"]["mean_angle"] == pytest.approx(
         180 - (kinds["tasks"] | kinds["auxiliary"])["normals"]["mean_angle"]
     )

@@ -41,7 +41,7 @@ def statistics(dataset: str, name: str) -> dict[str, np.ndarray]:
     source = np.random.default_rng([len(dataset), *name.encode()])
     _, experiment = PARAMS.experiment(dataset, name)
     keys = [key for task in experiment.tasks for key in (task, *(f"{task}@{stride}" for stride in (4, 8, 16, 32)))]
-    keys += [f"{task}!exact" for task in experiment.tasks if dataset == "pascal" and task in DISTILLED]
+    keys += [f"{key}!exact" for key in keys if dataset == "pascal" and key.partition("@")[0] in DISTILLED]
     found = {}
     for key in keys:
         counts = source.integers(1, 90, (IMAGES, *SHAPES[re.split("[@!]", key)[0]])).astype(float)
@@ -58,7 +58,7 @@ def metrics_file(dataset: str, name: str) -> dict[str, Any]:
     return {
         "dataset": dataset, "experiment": name, "seed": 0, "steps": 50 + len(name), "epochs": 1, "auxiliary": {},
         "tasks": {key: row for key, row in rows.items() if key in TASKS},
-        "initial": {key: row for key, row in rows.items() if "@" in key},
+        "initial": {key: row for key, row in rows.items() if "@" in key and "!" not in key},
         **({"exact": {key[:-6]: row for key, row in rows.items() if "!" in key}} if dataset == "pascal" else {}),
     }  # fmt: skip
 
@@ -102,10 +102,11 @@ def columns(name: str) -> list[dict[str, Any]]:
         entry = TASKS.get(task, {"metric": metric, "scale": 1.0, "digits": 2, "better": "higher"})
         item = {"of": "run", "task": task if task in TASKS else "", "against": ""} | entry | item
         item["metric"] = (metric or entry["metric"]) if item["task"] else task
-        item["published"] = item.get("published") or (task if item["task"] and not metric else item["metric"])
+        item.setdefault("published", task if item["task"] and not metric else item["metric"])
         found.append(item)
-        if LAYOUTS[name]["dataset"] == "pascal" and task in DISTILLED and item["of"] == "run":
-            found.append(item | {"of": "exact", "published": None})
+        exact = {"run": "exact", "baseline": "baseline exact"}.get(item["of"])
+        if LAYOUTS[name]["dataset"] == "pascal" and task in (*DISTILLED, "delta_m") and exact:
+            found.append(item | {"of": exact, "published": None})
     return found
 
 
@@ -113,16 +114,20 @@ def single(name: str, task: str) -> str:
     return f"{name.split('-')[0]}-single-{task}"
 
 
-def figure(dataset: str, name: str, task: str, stride: int | None = None) -> float:
+def figure(dataset: str, name: str, task: str, stride: int | None = None, exact: bool = False) -> float:
     kind, key = ("tasks", task) if stride is None else ("initial", f"{task}@{stride}")
+    kind = "exact" if exact and task in DISTILLED else kind
     return metrics_file(dataset, name)[kind][key][TASKS[task]["metric"]]
 
 
-def gain(dataset: str, name: str, stride: int | None, reference: str) -> float:
+def gain(dataset: str, name: str, stride: int | None, reference: str, exact: bool) -> float:
     """Equation 2."""
     tasks = PARAMS.experiment(dataset, name)[1].tasks
     signs = [1 if TASKS[task]["better"] == "higher" else -1 for task in tasks]
-    ratios = [figure(dataset, name, t, stride) / figure(dataset, single(reference, t), t) - 1 for t in tasks]
+    ratios = [
+        figure(dataset, name, t, stride, exact) / figure(dataset, single(reference, t), t, None, exact) - 1
+        for t in tasks
+    ]
     return 100 * float(np.mean(np.multiply(signs, ratios)))
 
 
@@ -138,12 +143,13 @@ def measured(name: str, row: dict[str, Any], column: dict[str, Any]) -> float | 
         )
         return total if row is LAYOUTS[name]["rows"][0] else 100 * (total / first - 1)
     if column["metric"] == "delta_m":
-        return 0.0 if run is None else gain(dataset, run, stride, "r50fpn" if column["against"] else run)
+        reference = "r50fpn" if column["against"] else run
+        return 0.0 if run is None else gain(dataset, run, stride, reference, column["of"] == "exact")
     run = run or row["runs"].get(task)
     if run is None or task not in PARAMS.experiment(dataset, run)[1].tasks:
         return None
-    run = single(run, task) if column["of"] == "baseline" else run
-    kind = {"exact": "exact"}.get(column["of"], "tasks" if stride is None else "initial")
+    run = single(run, task) if "baseline" in column["of"] else run
+    kind = "exact" if "exact" in column["of"] else "tasks" if stride is None else "initial"
     return (
         metrics_file(dataset, run)[kind][task if stride is None else f"{task}@{stride}"][column["metric"]]
         * column["scale"]
@@ -155,9 +161,9 @@ def triple(name: str, row: dict[str, Any], column: dict[str, Any]) -> list[str]:
     value, digits = measured(name, row, column), column["digits"]
     relative = column["of"] == "resources" and row is not LAYOUTS[name]["rows"][0]
     shown = "" if value is None else f"{value:+.{digits}f}%" if relative else f"{value + 0.0:.{digits}f}"
-    table = PUBLISHED[LAYOUTS[name]["published"]]
+    table = PUBLISHED.get(LAYOUTS[name].get("published"))
     quoted = "run" not in row and "runs" not in row
-    paper = table[row["label"]][table["columns"].index(column["published"])] if column["published"] else ""
+    paper = table[row["label"]][table["columns"].index(column["published"])] if table and column["published"] else ""
     if paper is None:
         paper = "NA" if quoted or value is not None else ""
     elif not isinstance(paper, str):
@@ -232,7 +238,7 @@ def replicates(dataset: str, name: str, key: str, metric: str) -> np.ndarray:
     return np.array([metrics.summarize(task, rows[draw])[metric] for draw in resamples(IMAGES, REPLICATES, 0)])
 
 
-@pytest.mark.parametrize("name", ["table2b", "table4", "table5", "tableS2a", "tableS3c"])
+@pytest.mark.parametrize("name", ["table2b", "table4", "table4_pascal", "table5", "tableS2a", "tableS3c"])
 def test_every_interval_and_mark(name):
     dataset, frame = LAYOUTS[name]["dataset"], from_csv(name).set_index("method")
     compared = 0
@@ -242,20 +248,21 @@ def test_every_interval_and_mark(name):
             if run is None or measured(name, row, column) is None:
                 continue
             found = frame.loc[row["label"], [f"{cell.path} {kind}" for kind in ("low", "high", "unclear")]].to_list()
-            suffix = f"@{row['stride']}" if "stride" in row else "!exact" if column["of"] == "exact" else ""
+            at, mark = f"@{row['stride']}" if "stride" in row else "", "!exact" if "exact" in column["of"] else ""
             if column["metric"] == "delta_m":
                 tasks = PARAMS.experiment(dataset, run)[1].tasks
                 base = "r50fpn" if column["against"] else run
                 main = {task: TASKS[task]["metric"] for task in tasks}
+                marks = {task: mark if task in DISTILLED else "" for task in tasks}
                 draws = 100 * np.mean([
                     (1 if TASKS[t]["better"] == "higher" else -1)
-                    * (replicates(dataset, run, t + suffix, m) / replicates(dataset, single(base, t), t, m) - 1)
-                    for t, m in main.items()
+                    * (replicates(dataset, run, t + at + end, m) / replicates(dataset, single(base, t), t + end, m) - 1)
+                    for (t, m), end in zip(main.items(), marks.values(), strict=True)
                 ], axis=0)  # fmt: skip
                 gap = draws
             else:
-                run = single(run, column["task"]) if column["of"] == "baseline" else run
-                draws = replicates(dataset, run, column["task"] + suffix, column["metric"]) * column["scale"]
+                run = single(run, column["task"]) if "baseline" in column["of"] else run
+                draws = replicates(dataset, run, column["task"] + at + mark, column["metric"]) * column["scale"]
                 base = single(run, column["task"])
                 plainly = column["of"] == "run" and "stride" not in row and base != run
                 gap = (
@@ -303,12 +310,25 @@ def test_distilled_labels_are_starred_and_their_teacher_is_named():
     table = built("table2b")
     labels = [column.label for column in table.columns]
     assert labels == [
-        "Seg mIoU", "Parts mIoU", "Sal mIoU*", "Sal mIoU vs exact", "Edge odsF", "Norm mean_angle*",
-        "Norm mean_angle vs exact", "Δm",
+        "Seg mIoU", "Parts mIoU", "Sal mIoU*", "Sal mIoU vs exact", "Sal maxF*", "Sal maxF vs exact", "Edge odsF",
+        "Norm mean_angle*", "Norm mean_angle vs exact", "Δm", "Δm vs exact",
     ]  # fmt: skip
     for task in DISTILLED:
         assert f"* labels of {task} are predictions of a teacher (trained), in training and in scoring." in table.notes
     assert not any("*" in column.label for column in built("table2a").columns)
+
+
+def test_distilled_labels_of_the_archive_are_starred_and_said_to_be_its_own():
+    layout = layouts.load_layouts(made.ROOT / layouts.TABLES)["table2b"]
+    study = PARAMS.study.model_copy(update={"source": {"nyud": "scenes", "pascal": "archive"}})
+    params = PARAMS.model_copy(update={"study": study})
+    content = compare(params, "pascal", layout.experiments, lambda n, s: {**metrics_file("pascal", n), "exact": {}})
+    conditions = made.conditions(source="archive")
+    table = tables.build(layout, content, made.blind(), PUBLISHED, conditions)
+    starred = [column.label for column in table.columns if "*" in column.label]
+    assert starred == ["Sal mIoU*", "Sal maxF*", "Norm mean_angle*"]
+    for task in DISTILLED:
+        assert f"* labels of {task} are predictions shipped by the archive, in training and in scoring." in table.notes
 
 
 def test_predictors_that_see_no_image_stand_against_exact_labels_too():
@@ -319,4 +339,35 @@ def test_predictors_that_see_no_image_stand_against_exact_labels_too():
     place = [column.label for column in table.columns].index("Sal mIoU vs exact")
     assert [row.measured[place].value for row in table.rows[:2]] == [12.5, 25.0]
     assert any(note.startswith("vs exact: ") for note in table.notes)
-    assert not any(note.startswith("vs exact: ") for note in built("table7b").notes)
+    assert not any(note.startswith("vs exact: ") for note in built("table7a").notes)
+
+
+def test_saliency_stands_as_maximum_iou_and_as_maximum_f_wherever_it_is_shown():
+    files = ("tables", "readings", "controls")
+    found = {
+        name: entry
+        for file in files
+        for name, entry in layouts.load_layouts(made.ROOT / f"pipeline/{file}.yaml").items()
+    }
+    shown = {name: {(c.metric, c.of) for c in entry.columns if c.task == "sal"} for name, entry in found.items()}
+    assert {"table2b", "table5", "tableS1", "controls_pascal"} < {name for name in shown if shown[name]}
+    for kinds in shown.values():
+        assert {of for metric, of in kinds if metric == "mIoU"} == {of for metric, of in kinds if metric == "maxF"}
+    frame = from_csv("table2b").set_index("method")
+    value = metrics_file("pascal", "hrnet18-mti-a")["tasks"]["sal"]["maxF"]
+    assert frame.loc["Ours (a)", "sal.maxF measured"] == f"{100 * value:.2f}"
+    assert frame.loc["Ours (a)", "sal.maxF printed"] == frame.loc["Ours (a)", "sal.maxF difference"] == ""
+
+
+def test_results_without_scores_against_exact_labels_leave_gaps_that_are_explained():
+    """As results are that were evaluated before initial predictions stood against exact labels."""
+    layout = layouts.load_layouts(made.ROOT / layouts.TABLES)["table4_pascal"]
+    content = compare(PARAMS, "pascal", layout.experiments, lambda n, s: metrics_file("pascal", n))
+    for found in content["experiments"].values():
+        found["exact"] = {key: row for key, row in found.get("exact", {}).items() if "@" not in key}
+    table = tables.build(layout, content, made.blind(), PUBLISHED, made.conditions())
+    place = [column.label for column in table.columns].index("Norm mean_angle vs exact")
+    rows = [row for row in table.rows if row.kind == "method"]
+    assert [row.measured[place].missing for row in rows] == [False, True, True, True, True, False]
+    assert any(note.startswith("– vs exact: ") for note in table.notes)
+    assert not any(note.startswith("– vs exact: ") for note in built("table4_pascal").notes)

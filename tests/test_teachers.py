@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import hashlib
 import runpy
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,7 +24,9 @@ from synthetic import frame
 
 from mtinet import config, files, paths, teachers
 from mtinet.data import cards, nyud, pascal, scene_set
+from mtinet.data.packed import PackedSplit
 from mtinet.errors import UserError
+from mtinet.evaluation.comparison import distilled
 from mtinet.teachers import trained
 from pipeline import rules
 
@@ -122,7 +126,7 @@ def test_a_teacher_renders_pictures_of_its_own_and_training_it_twice_gives_the_s
             "images": 4,
             "longest": 48,
             "batch_size": 2,
-            "steps": 3,
+            "steps": 6,
         }
 
     params = write_params(small)
@@ -147,7 +151,7 @@ def test_the_teachers_predictions_are_written_in_eight_bits_for_every_image(proj
 
     def small(content: Any) -> None:
         budget = content["teachers"]["pascal"]["normals"]["budgets"]["smoke"]
-        budget |= {"input": {"height": 32, "width": 32}, "steps": 1, "batch_size": 2}
+        budget |= {"input": {"height": 32, "width": 32}, "steps": 6, "batch_size": 2}
         content["teachers"]["pascal"]["sal"] |= {"kind": "onnx", "onnx": network("sal.onnx", PROBABILITY)}
 
     params = write_params(small)
@@ -168,20 +172,86 @@ def test_the_teachers_predictions_are_written_in_eight_bits_for_every_image(proj
     assert {path.stem for path in (distilled / "sal_distill").iterdir()} == set(every)
 
 
-def test_the_archives_labels_win(project):
+def test_the_archives_labels_win_where_no_kind_is_declared(project):
     def archive(content: Any) -> None:
         content["study"]["source"]["pascal"] = "archive"
-        content["teachers"]["pascal"]["sal"] |= {
-            "kind": "onnx",
-            "onnx": {**network("a.onnx", PROBABILITY), "file": "gone"},
-        }
+        content["teachers"]["pascal"]["sal"] |= {"onnx": {**network("a.onnx", PROBABILITY), "file": "gone"}}
 
     params = write_params(archive)
+    assert {found.kind for found in params.teachers_of("pascal").values()} == {"archive"}
+    assert {found.kind for found in write_params(unchanged).teachers_of("pascal").values()} == {"trained"}
+    write_params(archive)
     teachers.check(params, "pascal")  # asks for no teacher, so that a missing file is no fault
     run_stage("teach", "--task", "sal")
     folder = paths.teacher("archive-smoke", "pascal", "sal")
     assert [path.name for path in folder.iterdir()] == [trained.MANIFEST]
     assert files.read_json(folder / trained.MANIFEST) == {"kind": "archive"}
+
+
+@pytest.fixture
+def archive(project, monkeypatch) -> Path:
+    """PASCAL's archive, unpacked and small."""
+    monkeypatch.setattr(pascal, "ARCHIVE", dataclasses.replace(pascal.ARCHIVE, counts={"train": 3, "val": 2}))
+    write_layout(project / "PASCAL_MT")
+    return project / "PASCAL_MT"
+
+
+def with_archive(archive: Path, kind: str | None) -> config.Params:
+    """Parameters with the source archive and a teacher of saliency in an ONNX file."""
+
+    def change(content: Any) -> None:
+        content["study"]["source"]["pascal"] = "archive"
+        content["datasets"]["pascal"]["archive"] |= {"path": str(archive), "url": None}
+        content["teachers"]["pascal"]["sal"] |= {"kind": kind, "onnx": network("sal.onnx", PROBABILITY)}
+
+    return write_params(change)
+
+
+def checked(params: config.Params) -> None:
+    """What the stage check does of the data and the teachers, no network built."""
+    sys.argv = ["stages/check.py"]
+    check = runpy.run_path(str(ROOT / "stages" / "check.py"), run_name="imported")["check"]
+    check.__globals__.update(dict.fromkeys(("check_experiments", "check_pretrainings"), lambda *_: None))
+    check(params, "pascal")
+
+
+@pytest.mark.parametrize("shipped", [True, False])
+def test_a_teacher_that_is_declared_labels_the_archives_images_anew(archive, shipped):
+    if not shipped:
+        shutil.rmtree(archive / "sal_distill")
+    params = with_archive(archive, "onnx")
+    checked(params)
+    run_stage("dataset")
+    run_stage("teach", "--task", "sal")
+    run_stage("distill")
+    run_stage("prepare")
+    study = "archive-smoke"
+    labels = files.read_json(paths.card(study, "pascal"))["labels"]
+    assert labels == dict.fromkeys(["seg", "parts", "edge", "normals"], "source") | {"sal": "taught"}
+    assert files.read_json(paths.teacher(study, "pascal", "sal") / trained.MANIFEST) == {"kind": "onnx"}
+    predict = teachers.predictor(params, "pascal")
+    val = PackedSplit(paths.packed(study, "pascal", "val"))
+    for index, name in enumerate(val.ids):
+        sal = np.rint(255 * predict("sal", name)) > 127.5
+        np.testing.assert_array_equal(val.label("sal", index), sal)
+        normals = pascal.read_label(archive, "normals", name, val.shapes[index])
+        np.testing.assert_array_equal(val.label("normals", index), normals)
+        if shipped:
+            assert (pascal.read_label(archive, "sal", name, val.shapes[index]) != sal).any()
+    assert distilled(params, "pascal") == {"normals": "archive", "sal": "onnx"}
+
+
+@pytest.mark.parametrize("kind", ["archive", None])
+def test_labels_that_no_teacher_predicts_anew_have_to_be_shipped(archive, kind):
+    params = with_archive(archive, kind)
+    checked(params)
+    shutil.rmtree(archive / "sal_distill")
+    with pytest.raises(UserError, match=r"no folder sal_distill with files"):
+        checked(params)
+    checked(with_archive(archive, "onnx"))
+    Path("sal.onnx").unlink()
+    with pytest.raises(UserError, match=r"teachers.pascal.sal.onnx: file: found 'sal.onnx', expected an ONNX file"):
+        checked(config.load())
 
 
 @pytest.mark.parametrize("section", [{"kind": "archive"}, CONTENT["teachers"]["pascal"]["sal"] | {"kind": "archive"}])
@@ -414,11 +484,14 @@ def test_what_is_no_probability_is_refused(project, value, expected):
         ("normals.trained.learns_from", "nyd", "did you mean 'nyud'"),
         ("normals.onnx", {"file": "a"}, "teachers.pascal.normals.onnx.input: missing"),
         ("normals.budgets.smoke.stps", 5, "teachers.pascal.normals.budgets.smoke.stps: unknown parameter"),
+        ("sal.budgets.smoke.steps", 5, "teachers.pascal.sal: budgets.smoke.steps: found 5, expected at least 6"),
+        ("normals.budgets.paper.steps", 0, "teachers.pascal.normals.budgets.paper.steps: found 0, expected"),
         ("sal.budgets.smoke.batch_size", 9, "batch_size 9 exceeds images 8"),
         ("sal", {"kind": "trained"}, "teachers.pascal.sal: kind is trained, but its section 'trained' is null"),
         ("sal.kind", "archiv", "teachers.pascal.sal.kind: found 'archiv', expected: 'archive', 'trained' or 'onnx'"),
-        ("sal.trained", None, "teachers.pascal.sal: kind is trained, but its section 'trained' is null"),
-        ("nromals", {}, "teachers.pascal.nromals.kind: missing"),
+        ("sal.trained", None, "teachers.pascal.sal: budgets: found some, but no 'trained' that they are for"),
+        ("sal", {}, "teachers.pascal.sal: kind is null, trained for scenes, but its section 'trained' is null"),
+        ("nromals", {}, "teachers.pascal: unknown name 'nromals'"),
     ],
 )
 def test_mistakes_name_the_key(project, key, value, expected):

@@ -140,6 +140,8 @@ class Params(Strict):
     def _check_teacher(self, where: str, dataset: str, task: str, teacher: Teacher) -> None:
         """It has a budget at every scale, labels to learn from, and sees none of the pictures that are scored."""
         if teacher.trained is None:
+            if self.teachers_of(dataset)[task].kind == "trained":
+                raise ValueError(f"{where}: kind is null, trained for scenes, but its section 'trained' is null")
             return
         self._check_budgets(where, dataset, teacher.budgets)
         learnt = teacher.trained.learns_from
@@ -225,6 +227,12 @@ class Params(Strict):
         if self.scale(dataset).pretrained_for(backbone) != SCENES:
             return None
         return next(name for name, one in self.pretraining[dataset].items() if one.backbone == backbone)
+
+    def teachers_of(self, dataset: str) -> dict[str, Teacher]:
+        """The dataset's teachers by task, with the kind that the source chooses where they declare none."""
+        default = {"kind": "trained" if self.study.source[dataset] == SCENES else "archive"}
+        declared = self.teachers.get(dataset, {})
+        return {name: found if found.kind else found.model_copy(update=default) for name, found in declared.items()}
 
     def channels(self, dataset: str, task: str) -> int:
         """Channels of the network's output for `task` on `dataset`."""

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from mtinet.config.sections import SCENES, Backbone, Decay, InputSize, Name, Pixels, Positive, Rate, Seed, Strict
 
+FEWEST_STEPS = 6  # of a teacher, at every scale: fewer would distil labels from a network that has learnt nothing
+
 
 class Budget(Strict):
     """What a training before the experiments gets at one scale: `steps` at least, to whole epochs.
@@ -75,10 +77,11 @@ class OnnxTeacher(Strict):
 class Teacher(Strict):
     """Where a task's predicted labels come from; see `teachers` in params.yaml.
 
-    kind: archive, the labels that the archive ships, or what predicts them where the source lacks them.
+    kind: archive, the labels that the archive ships; or what predicts them, in the place of those too; None: archive
+    with the source archive, trained with scenes.
     """
 
-    kind: Literal["archive", "trained", "onnx"]
+    kind: Literal["archive", "trained", "onnx"] | None = None
     trained: TrainedTeacher | None = None
     budgets: dict[Name, Budget] = {}  # noqa: RUF012  (pydantic copies defaults)
     onnx: OnnxTeacher | None = None
@@ -93,6 +96,9 @@ class Teacher(Strict):
             check_budgets(self.budgets, self.trained.learns_from == SCENES)
         elif self.budgets:
             raise ValueError("budgets: found some, but no 'trained' that they are for; expected both or neither")
+        for scale, budget in self.budgets.items():
+            if budget.steps < FEWEST_STEPS:
+                raise ValueError(f"budgets.{scale}.steps: found {budget.steps}, expected at least {FEWEST_STEPS}")
         return self
 
 

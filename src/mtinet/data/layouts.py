@@ -8,10 +8,12 @@ without such modules are in folders, one per task: mtinet.data.folders.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 SPLITS = ("train", "val")
 EXACT_FOLDER = "exact"  # beside the layout, while the stage dataset makes both
 Size = tuple[int, int]
+ANEW: dict[str, tuple[str, ...]] = {}  # see `distilling`
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,8 @@ class ArchiveCard:
 
     `size`: of every image, None where they vary. `classes`: labels per task. Labels of `required` tasks must be
     there; the stage distill derives those of `derivable` tasks where they are not. Labels of `taught` tasks are
-    predictions: the archive must have them, and where scenes are rendered they come from teachers. `partial`: an
-    image may lack the file of any label, and then has none.
+    predictions: the archive must have them, but those of `anew`, which are predicted again and may be missing; where
+    scenes are rendered they come from teachers. `partial`: an image may lack the file of any label, and then has none.
     `other_versions`: folders at the root that give another version of the data away.
     """
 
@@ -42,11 +45,12 @@ class ArchiveCard:
     taught: tuple[str, ...] = ()
     other_versions: Mapping[frozenset[str], str] = field(default_factory=dict)
     partial: bool = False
+    anew: tuple[str, ...] = ()
 
     @property
     def shipped(self) -> tuple[str, ...]:
         """Tasks whose labels the archive must have."""
-        return (*self.required, *self.taught)
+        return (*self.required, *(task for task in self.taught if task not in self.anew))
 
     @property
     def expected(self) -> str:
@@ -105,8 +109,23 @@ class Layout(Protocol):
 def layout(dataset: str) -> Layout:
     """The layout of `dataset`; UserError when there is none."""
     if dataset in datasets():
-        return cast(Layout, importlib.import_module(f"mtinet.data.{dataset}"))
+        found = importlib.import_module(f"mtinet.data.{dataset}")
+        if dataset not in ANEW:
+            return cast(Layout, found)
+        return cast(Layout, SimpleNamespace(**{**vars(found), "ARCHIVE": replace(found.ARCHIVE, anew=ANEW[dataset])}))
     return cast(Layout, importlib.import_module("mtinet.data.folders").declared(dataset))
+
+
+@contextmanager
+def distilling(dataset: str, tasks: Sequence[str]) -> Iterator[None]:
+    """Within it the archive of `dataset` need not have the labels of `tasks`: teachers predict them anew."""
+    before = dict(ANEW)
+    ANEW.update({dataset: tuple(tasks)} if tasks else {})
+    try:
+        yield
+    finally:
+        ANEW.clear()
+        ANEW.update(before)
 
 
 def datasets() -> list[str]:

@@ -55,6 +55,7 @@ def judge(
     """Per claim its words, "effect" (delta_m of better minus worse, in points), "interval", "seeds" and "verdict".
 
     supported: the interval is above 0; contradicted: below; inconclusive: it contains 0; missing: no such runs.
+    "exact": effect, interval and verdict of the delta_m of scores against exact labels; absent where no task has such.
     """
     single = [name for name in params.names(dataset) if len(params.experiment(dataset, name)[1].tasks) == 1]
     names = list(dict.fromkeys([*(name for claim in claims for name in claim.experiments), *single]))
@@ -65,20 +66,28 @@ def judge(
         statistics,
         params.datasets[dataset].metric_settings(),
     )
-    return [judged(claim, rows, samples) for claim in claims]
+    known = {uncertainty.main_task(key) for row in rows.values() for key in row.get("exact") or {}}
+    exact_rows = {name: {**row, **row.get("exact_gains", {})} for name, row in rows.items()}
+    exact_samples = {name: uncertainty.exactly(found, known) for name, found in samples.items()}
+    return [
+        {
+            **claim.model_dump(),
+            "seeds": min((len((rows.get(name) or {}).get("seeds", [])) for name in claim.experiments), default=0),
+            **judged(claim, rows, samples),
+            **({"exact": judged(claim, exact_rows, exact_samples)} if known else {}),
+        }
+        for claim in claims
+    ]
 
 
 def judged(claim: Claim, rows: Mapping[str, Any], samples: Mapping[str, Samples]) -> dict[str, Any]:
-    """One claim's entry."""
+    """Effect, interval and verdict of one claim."""
     better, worse = point(claim.better, rows), point(claim.worse, rows)
     ours, theirs = replicates(claim.better, rows, samples), replicates(claim.worse, rows, samples)
     effect = None if better is None or worse is None else better - worse
     known = None if effect is None or ours is None or theirs is None else ours - theirs
     interval = None if known is None else percentile(known)
-    seeds = min((len((rows.get(name) or {}).get("seeds", [])) for name in claim.experiments), default=0)
-    return {
-        **claim.model_dump(), "effect": effect, "interval": interval, "seeds": seeds, "verdict": verdict(interval),
-    }  # fmt: skip
+    return {"effect": effect, "interval": interval, "verdict": verdict(interval)}
 
 
 def point(side: str, rows: Mapping[str, Any]) -> float | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from math import isnan
 from statistics import fmean, stdev
 from typing import Any
 
+from mtinet import teachers
 from mtinet.config import Experiment, Params
 from mtinet.errors import UserError
 from mtinet.evaluation import uncertainty
@@ -16,6 +17,7 @@ from mtinet.studies.intervals import Interval
 from mtinet.tasks import task
 
 Metrics = dict[str, dict[str, float | None]]
+Runs = dict[int, dict[str, Any]]  # seed -> metrics file
 SINGLE = ("single_task", "single_task_dlv3")  # one task each; on the dilated backbones a group of its own
 KINDS = {"metrics": "tasks", "auxiliary_metrics": "auxiliary", "initial": "initial"}
 
@@ -39,15 +41,17 @@ def compare(
       seeds, missing_seeds                 with and without a metrics file
       steps, epochs                        of training, None without a run
       metrics, auxiliary_metrics, initial  task (or "seg@4") -> metric -> mean over seeds; None without a run
-      exact                                means of the metrics against exact labels; absent without such
+      exact                                task (or "normals@4") -> the same against exact labels; absent without such
       std                                  of `metrics` over seeds (n - 1); None with fewer than two
       baseline                             main task -> its single-task experiment on this backbone, or None
       delta_m, delta_m_std                 of the mean metrics, in %; its std over seeds; None if not defined
-      intervals                            task, "seg@4" or "normals!exact" -> metric -> 95 % interval
+      intervals                            "seg", "seg@4", "normals!exact", "normals@4!exact" -> metric -> 95 % interval
       differences                          main task -> metric -> interval of the run's minus its baseline's
       delta_m_interval                     of delta_m
       initial_delta_m                      stride -> {delta_m, interval} of the initial predictions
       against                              reference -> {delta_m, interval} relative to that set
+      exact_gains                          the five entries on delta_m, of distilled tasks by the scores against exact
+                                           labels on both sides; absent where no main task has such
     Raises UserError when a file belongs to another run, or when runs of one experiment differ in steps.
     """
     declared = {
@@ -57,10 +61,14 @@ def compare(
         if name in names
     }
     runs = {name: runs_of(dataset, name, params.seeds_of(dataset, name), read) for name in declared}
-    means = {name: mean_of("tasks", list(found.values())) for name, found in runs.items()}
     seeds = {name: list(found) for name, found in runs.items()}
     tasks = {name: experiment.tasks for name, (_, experiment) in declared.items()}
     samples = uncertainty.sampled(tasks, seeds, statistics, params.datasets[dataset].metric_settings())
+    known = exactly_known(runs)
+    exact = (
+        {name: {seed: seen_exactly(run, known) for seed, run in found.items()} for name, found in runs.items()},
+        {name: uncertainty.exactly(found, known) for name, found in samples.items()},
+    )
     rows = {}
     for name, (method, experiment) in declared.items():
         baseline = baseline_of(experiment, declared)
@@ -73,15 +81,10 @@ def compare(
             **seeds_and_steps(dataset, name, runs[name], params.seeds_of(dataset, name)),
             **aggregated(list(runs[name].values())),
             "baseline": baseline,
-            **gains(experiment.tasks, list(runs[name].values()), means[name], baseline, means),
             "intervals": uncertainty.intervals(samples.get(name)),
             "differences": uncertainty.differences(samples.get(name), baseline, samples),
-            "delta_m_interval": delta_interval(baseline, name, samples),
-            "initial_delta_m": flows(list(runs[name].values()), baseline, means, name, samples),
-            "against": {
-                key: relative(experiment.tasks, means[name], reference, means, name, samples)
-                for key, reference in (references or {}).items()
-            },
+            **all_gains(name, baseline, runs, samples, references or {}),
+            **({"exact_gains": all_gains(name, baseline, *exact, references or {})} if known & {*baseline} else {}),
         }
     return {
         "dataset": dataset,
@@ -93,9 +96,44 @@ def compare(
 
 
 def distilled(params: Params, dataset: str) -> dict[str, str]:
-    """Task -> kind of its teacher, for tasks whose labels are predictions; an archive brings its own."""
-    archive = params.study.source[dataset] == "archive"
-    return {name: "archive" if archive else teacher.kind for name, teacher in params.teachers.get(dataset, {}).items()}
+    """Task -> kind of its teacher, for tasks whose labels are predictions; archive: it ships them so."""
+    return {name: str(teacher.kind) for name, teacher in teachers.distilled(params, dataset).items()}
+
+
+def exactly_known(runs: Mapping[str, Runs]) -> set[str]:
+    """The tasks that any run is scored on against exact labels beside a teacher's."""
+    return {
+        uncertainty.main_task(key) for found in runs.values() for run in found.values() for key in run.get("exact", {})
+    }
+
+
+def seen_exactly(run: Mapping[str, Any], tasks: Collection[str]) -> dict[str, Any]:
+    """A metrics file in which the scores of `tasks` are those against exact labels, absent where it has none."""
+    exact = {f"{key}{uncertainty.MARK}": found for key, found in run.get("exact", {}).items()}
+    return {
+        **run,
+        **{kind: uncertainty.exactly({**run.get(kind, {}), **exact}, tasks) for kind in ("tasks", "initial")},
+    }
+
+
+def all_gains(
+    name: str,
+    baseline: Mapping[str, str | None],
+    runs: Mapping[str, Runs],
+    samples: Mapping[str, Samples],
+    references: Mapping[str, Mapping[str, str]],
+) -> dict[str, Any]:
+    """All entries on delta_m of one experiment, whose main tasks are those of `baseline`."""
+    own, tasks = list(runs[name].values()), list(baseline)
+    means = {other: mean_of("tasks", list(found.values())) for other, found in runs.items()}
+    return {
+        **gains(tasks, own, means[name], baseline, means),
+        "delta_m_interval": delta_interval(baseline, name, samples),
+        "initial_delta_m": flows(own, baseline, means, name, samples),
+        "against": {
+            key: relative(tasks, means[name], reference, means, name, samples) for key, reference in references.items()
+        },
+    }
 
 
 def delta_interval(

@@ -31,11 +31,11 @@ class Scores:
     """What `score` found.
 
     summaries: "tasks", "auxiliary" (task -> metrics) and "initial" ("seg@4" -> metrics of the front-end's
-        prediction at stride 4); a metric is None where nothing was valid. "exact" (task -> metrics against
-        the exact labels) only where the split has such for a main or auxiliary task.
+        prediction at stride 4); a metric is None where nothing was valid. "exact" (task or "normals@4" ->
+        metrics against the exact labels) only where the split has such for a main or auxiliary task.
     statistics: sufficient statistics per image, float64 [N, ...], under the same keys ("seg", "seg@4"), and
-        "normals!exact" of those against the exact labels. Of a costly metric only final predictions and an
-        auxiliary task's finest one; the others have its stand-in.
+        "normals!exact" and "normals@4!exact" of those against the exact labels. Of a costly metric only final
+        predictions and an auxiliary task's finest one; the others have its stand-in.
     examples: "ids" [K], "sizes" int64 [K, 2] (height, width), "images" uint8 [K, H, W, 3], and per main and
         auxiliary task "label_<task>" and "prediction_<task>", [K, H, W] or [K, H, W, 3], at the stored size;
         smaller images are filled up with white, labels and predictions with the invalid value. Empty
@@ -103,8 +103,8 @@ def score(
                 resized = at_size(name, prediction, split.image(index).shape[:2])
                 count = submit if metrics.is_costly(name) and not cheap else done
                 against = {key: name if cheap else scored_label(split, name)}
-                if not cheap and name in exact:
-                    against[f"{name}{MARK}"] = exact[name]
+                if name in exact:
+                    against[f"{key}{MARK}"] = exact[name]
                 for entry, label in against.items():
                     target = split.label(label, index)
                     row = count(metrics.per_image, name, resized, target, classes[name], settings, cheap=cheap)
@@ -114,7 +114,8 @@ def score(
         part.rows = {key: {index: row.result() for index, row in rows.items()} for key, rows in collected.items()}
     whole = merged(gathered(part))
     statistics = {key: np.stack([rows[index] for index in range(len(split))]) for key, rows in whole.rows.items()}
-    statistics |= {name: statistics[whole.keys[name]] for name in auxiliary}
+    for mark, names in {"": auxiliary, MARK: [name for name in auxiliary if name in exact]}.items():
+        statistics |= {f"{name}{mark}": statistics[f"{whole.keys[name]}{mark}"] for name in names}
     summaries = summarized(statistics, main, auxiliary, whole.keys, settings)
     return Scores(summaries, statistics, pictures(split, whole.shown, whole.keys))
 
@@ -188,20 +189,23 @@ def summarized(
     settings: metrics.Settings | None,
 ) -> dict[str, dict[str, Summary]]:
     """The metrics of every kind of prediction, as in Scores.summaries; `keys` of those that are scored in full."""
-    kinds = {"tasks": main, "auxiliary": auxiliary, "initial": [key for key in statistics if "@" in key]}
-    found = {
+    distilled = [key for key in statistics if not key.endswith(MARK)]
+    kinds = {
+        "tasks": {name: name for name in main},
+        "auxiliary": {name: name for name in auxiliary},
+        "initial": {key: key for key in distilled if "@" in key},
+        "exact": {key: f"{key}{MARK}" for key in distilled if f"{key}{MARK}" in statistics},
+    }
+    return {
         kind: {
             key: metrics.summarize(
-                task_of(key), statistics[key], settings, cheap=key not in (task_of(key), keys[task_of(key)])
+                task_of(key), statistics[entry], settings, cheap=key not in (task_of(key), keys[task_of(key)])
             )
-            for key in names
+            for key, entry in entries.items()
         }
-        for kind, names in kinds.items()
+        for kind, entries in kinds.items()
+        if entries or kind != "exact"
     }
-    exact = [key.removesuffix(MARK) for key in statistics if key.endswith(MARK)]
-    if exact:
-        found["exact"] = {name: metrics.summarize(name, statistics[f"{name}{MARK}"], settings) for name in exact}
-    return found
 
 
 def example_indices(images: int, examples: int) -> list[int]:

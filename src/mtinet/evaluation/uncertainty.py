@@ -5,7 +5,8 @@ All runs see the same draws of images (see studies/intervals.py), so that differ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,8 +16,9 @@ from mtinet.tasks import task
 
 REPLICATES, SEED = 1000, 0
 MARK = "!exact"  # in the statistics' keys: against exact labels
-Samples = dict[str, dict[str, Floats]]  # "seg", "seg@4" or "normals!exact" -> metric -> [replicates]
+Samples = dict[str, dict[str, Floats]]  # "seg", "seg@4", "normals!exact" or "normals@4!exact" -> metric -> [replicates]
 Statistics = Mapping[str, Floats]
+Score = TypeVar("Score")
 
 
 def sampled(
@@ -48,8 +50,17 @@ def sampled(
 
 
 def main_task(key: str) -> str:
-    """The task of "seg", "seg@4" or "normals!exact"."""
+    """The task of "seg", "seg@4", "normals!exact" or "normals@4!exact"."""
     return key.removesuffix(MARK).partition("@")[0]
+
+
+def exactly(found: Mapping[str, Score], tasks: Collection[str]) -> dict[str, Score]:
+    """`found` with what stands against exact labels in the place of what stands against a teacher's, for `tasks`.
+
+    Where they lack such, nothing takes its place: the two must not be mixed.
+    """
+    own = {key: f"{key}{MARK}" if main_task(key) in tasks else key for key in found if not key.endswith(MARK)}
+    return {key: found[entry] for key, entry in own.items() if entry in found}
 
 
 def is_sampled(key: str, tasks: Sequence[str]) -> bool:

@@ -79,8 +79,9 @@ def baseline(
 
 
 def metric_column(layout: Layout, name: str, of: str) -> Column:
-    """The table's column of a task's metric."""
-    return next(column for column in layout.columns if column.task == name and column.of == of)
+    """The table's column of the metric that a task counts with in delta_m."""
+    wanted = (name, task(name).metric, of)
+    return next(column for column in layout.columns if (column.task, column.metric, column.of) == wanted)
 
 
 def at(table: Mapping[str, Any], row: str, column: str) -> Any:

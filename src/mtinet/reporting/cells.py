@@ -8,6 +8,7 @@ from decimal import Decimal
 from statistics import harmonic_mean
 from typing import Any
 
+from mtinet.evaluation.uncertainty import MARK
 from mtinet.reporting.layouts import DELTA, Column, RowLayout
 
 GAP = "–"
@@ -91,14 +92,16 @@ def measured_cell(
     found = experiments.get(name or "") or {}
     if name is None or column.task not in found.get("tasks", [column.task]):
         return Cell()
-    if column.of == "baseline":
+    if column.of in ("baseline", "baseline exact"):
         baseline = (found.get("baseline") or {}).get(column.task)
-        return metric_cell(experiments.get(baseline or "") or {}, "metrics", column.task, column)
+        kind = "metrics" if column.of == "baseline" else "exact"
+        return metric_cell(experiments.get(baseline or "") or {}, kind, column.task, column)
+    key = column.task if row.stride is None else f"{column.task}@{row.stride}"
     if column.of == "exact":
-        return metric_cell(found, "exact", column.task, column, interval_key=f"{column.task}!exact")
+        return metric_cell(found, "exact", key, column)
     if row.stride is not None:
-        return metric_cell(found, "initial", f"{column.task}@{row.stride}", column)
-    return metric_cell(found, "metrics", column.task, column, against=found.get("differences") or {})
+        return metric_cell(found, "initial", key, column)
+    return metric_cell(found, "metrics", key, column, against=found.get("differences") or {})
 
 
 def metric_cell(
@@ -107,13 +110,13 @@ def metric_cell(
     key: str,
     column: Column,
     *,
-    interval_key: str = "",
     against: Mapping[str, Any] | None = None,
 ) -> Cell:
     """One metric of one kind ("metrics", "initial", "exact") of an experiment, with spread, interval and mark."""
     value = ((found.get(kind) or {}).get(key) or {}).get(column.metric)
     spread = ((found.get("std") or {}).get(key) or {}).get(column.metric) if kind == "metrics" else None
-    ends = ((found.get("intervals") or {}).get(interval_key or key) or {}).get(column.metric)
+    sampled = f"{key}{MARK}" if kind == "exact" else key
+    ends = ((found.get("intervals") or {}).get(sampled) or {}).get(column.metric)
     difference = ((against or {}).get(key) or {}).get(column.metric)
     return number(
         scaled(value, column),
@@ -130,6 +133,8 @@ def delta_cell(row: RowLayout, column: Column, experiments: Mapping[str, Any]) -
         there = all((experiments.get(name) or {}).get("metrics") for name in row.experiments)
         return number(0.0 if there else None, column.digits)
     found = experiments.get(row.single) or {}
+    if column.of == "exact":
+        found = {"seeds": found.get("seeds"), **(found.get("exact_gains") or {})}
     value, ends, spread = found.get(DELTA), found.get("delta_m_interval"), found.get("delta_m_std")
     other = None
     if row.stride is not None:
@@ -168,9 +173,9 @@ def printed_cell(value: Any, measured: Cell, digits: int, row: RowLayout) -> Cel
 
 
 def difference(measured: Cell, published: Cell, column: Column) -> Cell:
-    """Measured minus printed, of the numbers as shown, so that every row adds up for its reader."""
+    """Measured minus printed, of the numbers as shown, so that every row adds up; nothing where none is printed."""
     if measured.value is None or published.value is None:
-        missing = measured.missing or published.missing
+        missing = bool(column.published) and (measured.missing or published.missing)
         return Cell(None, GAP if missing else "", missing=missing)
     share = measured.text.endswith("%")
     found = number(

@@ -9,6 +9,7 @@ from mtinet.config import Params, Teacher
 from mtinet.errors import UserError
 from mtinet.reporting.plain import PlainTable
 from mtinet.tasks import registry
+from mtinet.teachers import distilled
 
 NAMES = {"nyud": "NYUD-v2", "pascal": "PASCAL"}
 PUBLISHED = "table1_tasks"
@@ -39,7 +40,7 @@ def source_of(params: Params, dataset: str, task: str) -> str:
     """yes, yes* for distilled labels, in brackets for tasks that no experiment is scored on; empty without labels."""
     if task not in params.datasets[dataset].tasks:
         return ""
-    word = "yes*" if task in params.teachers.get(dataset, {}) else "yes"
+    word = "yes*" if task in distilled(params, dataset) else "yes"
     methods = params.methods(dataset).values()
     main = any(task in experiment.tasks for experiments in methods for experiment in experiments.values())
     return word if main else f"({word})"
@@ -49,18 +50,17 @@ def notes(params: Params, dataset: str) -> list[str]:
     """What the marks mean, and every teacher by name."""
     scenes = params.study.source[dataset] == "scenes"
     lines = ["In brackets: learnt as an auxiliary task only, not evaluated (section 3.1)."]
-    for task, teacher in params.teachers.get(dataset, {}).items():
-        words = teacher_words(teacher) if scenes else "the archive's own labels, distilled by its makers"
-        lines.append(f"* {registry()[task].label}: labels are predictions; teacher: {words}.")
+    for task, teacher in distilled(params, dataset).items():
+        lines.append(f"* {registry()[task].label}: labels are predictions; teacher: {teacher_words(teacher)}.")
     lines.append(f"Other labels: {'known from the rendered scenes' if scenes else 'annotation of the archive'}.")
     return lines
 
 
 def teacher_words(teacher: Teacher) -> str:
-    """A teacher in words."""
+    """A teacher in words; its kind is chosen."""
     if teacher.kind == "trained" and teacher.trained is not None:
         what = teacher.trained
         return f"a {what.backbone} network trained here on {what.learns_from}"
-    if teacher.onnx is not None:
+    if teacher.kind == "onnx" and teacher.onnx is not None:
         return f"the ONNX network {str(teacher.onnx.file).partition('#')[0].rpartition('/')[2]}"
-    return teacher.kind
+    return "the archive's own labels, distilled by its makers"

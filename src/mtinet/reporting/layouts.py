@@ -19,16 +19,19 @@ TABLES = Path("pipeline/tables.yaml")
 ON_DEMAND = {name: Path(f"pipeline/{name}.yaml") for name in config.ON_DEMAND}
 PUBLISHED = Path("pipeline/published.yaml")
 DELTA = "delta_m"
-Source = Literal["run", "baseline", "exact", "resources"]
+Source = Literal["run", "baseline", "exact", "baseline exact", "resources"]
+EXACT: dict[Source, Source] = {"run": "exact", "baseline": "baseline exact"}
 
 
 @dataclass(frozen=True)
 class Column:
-    """One metric of a table. `task` is empty for delta_m; `published` is the column's name in published.yaml.
+    """One metric of a table. `task` is empty for delta_m; `published` is the column's name in published.yaml, empty
+    where the paper does not print it.
 
     A measured value is printed as value * scale with `digits` digits, in `unit`. `of` says what is measured: the
     row's own run, the single-task run that its delta_m refers to (baseline), the run against exact labels where
-    those learnt from are a teacher's (exact), or what its network costs relative to the first row's (resources).
+    those learnt from are a teacher's (exact), that single-task run likewise (baseline exact), or what its network
+    costs relative to the first row's (resources).
     `against`: the declared set of single-task runs that delta_m is relative to; empty: those on the row's backbone.
     """
 
@@ -213,7 +216,7 @@ def resolve(name: str, entry: TableEntry, where: str) -> Layout:
 def column(item: ColumnEntry, where: str) -> Column:
     """A column: delta_m, a cost of the network, a task's main metric, or one that says itself how it is printed."""
     name, _, metric = item.metric.partition(".")
-    published = item.published or item.metric.rpartition(".")[2]
+    published = item.metric.rpartition(".")[2] if item.published is None else item.published
     if item.metric == DELTA:
         label = "Δm" + (f" w.r.t. {item.against}" if item.against else "")
         return Column("", DELTA, published, label, "higher", "%", 1.0, 2, against=item.against)

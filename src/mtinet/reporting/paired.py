@@ -14,7 +14,7 @@ from mtinet import metrics
 from mtinet.evaluation import uncertainty
 from mtinet.evaluation.uncertainty import MARK, Samples, Statistics
 from mtinet.reporting.cell_changes import STEPS, Place
-from mtinet.reporting.layouts import DELTA
+from mtinet.reporting.layouts import DELTA, EXACT
 from mtinet.studies.intervals import Floats, Interval, percentile
 
 
@@ -47,6 +47,12 @@ class Results:
                 raise Unpaired("no statistics per image at hand")
             self.known[name] = found[name]
         return self.known[name]
+
+    def exact_samples(self, name: str) -> Samples:
+        """The same with the scores against exact labels in the place of those against a teacher's."""
+        entries = self.comparison["experiments"].values()
+        tasks = {uncertainty.main_task(key) for entry in entries for key in entry.get("exact") or {}}
+        return uncertainty.exactly(self.samples(name), tasks)
 
     def entry(self, name: str) -> Mapping[str, Any]:
         entry: Mapping[str, Any] | None = self.comparison["experiments"].get(name)
@@ -85,8 +91,9 @@ def replicates(results: Results, place: Place) -> Floats:
     """A cell's number in every replicate, in the units of the statistics."""
     if place.column.metric == DELTA:
         baseline = relative_to(results, place)
-        others = {name: results.samples(name) for name in baseline.values() if name}
-        found = uncertainty.delta_m_samples(results.samples(single(place)), baseline, others, place.row.stride)
+        samples = results.exact_samples if place.column.of == "exact" else results.samples
+        others = {name: samples(name) for name in baseline.values() if name}
+        found = uncertainty.delta_m_samples(samples(single(place)), baseline, others, place.row.stride)
     else:
         name, key = source(results, place)
         found = results.samples(name).get(key, {}).get(place.column.metric)
@@ -119,11 +126,10 @@ def source(results: Results, place: Place) -> tuple[str, str]:
         raise Unpaired("counted, not sampled")
     if name is None:
         raise Unpaired("no run behind it")
-    if column.of == "baseline":
+    mark = MARK if column.of in EXACT.values() else ""
+    if column.of in ("baseline", "baseline exact"):
         name = (results.entry(name).get("baseline") or {}).get(column.task)
         if name is None:
             raise Unpaired("no single-task run")
-        return name, column.task
-    if column.of == "exact":
-        return name, f"{column.task}{MARK}"
-    return name, column.task if row.stride is None else f"{column.task}@{row.stride}"
+        return name, f"{column.task}{mark}"
+    return name, f"{column.task if row.stride is None else f'{column.task}@{row.stride}'}{mark}"

@@ -12,7 +12,7 @@ from mtinet.reporting.alike import NOTE, WORDS, label_of
 from mtinet.reporting.cells import GAP, UNCLEAR, Cell, difference, measured_cell, number, printed_cell, scaled
 from mtinet.reporting.conditions import Conditions
 from mtinet.reporting.floor import noise
-from mtinet.reporting.layouts import Column, Layout, RowLayout
+from mtinet.reporting.layouts import DELTA, EXACT, Column, Layout, RowLayout
 
 # The predictors that see no image stand first in every table, so that nobody mistakes noise for learning.
 BLIND = {"constant": "Best constant", "position": "Per-position prior"}
@@ -102,13 +102,13 @@ def build(
 
 def shown_columns(layout: Layout, comparison: Mapping[str, Any]) -> tuple[Column, ...]:
     """The layout's columns, starred where labels are a teacher's, with those against exact labels beside them."""
+    exact = {task for found in comparison["experiments"].values() for task in found.get("exact") or {}}
     columns = []
     for column in layout.columns:
         starred = column.task in comparison.get("distilled", {})
         columns.append(replace(column, label=f"{column.label}*") if starred else column)
-        exact = any(column.task in (found.get("exact") or {}) for found in comparison["experiments"].values())
-        if exact and column.of == "run":
-            columns.append(replace(column, label=f"{column.label} vs exact", of="exact", published=""))
+        if column.of in EXACT and (column.task in exact or (column.metric == DELTA and exact)):
+            columns.append(replace(column, label=f"{column.label} vs exact", of=EXACT[column.of], published=""))
     return tuple(columns)
 
 
@@ -233,6 +233,13 @@ def notes(
     absent = [name for name in layout.experiments if not (experiments.get(name) or {}).get("metrics")]
     if absent:
         lines.append(f"{GAP} missing, no metrics of: {', '.join(absent)}.")
+    there = [
+        row
+        for entry, row in zip(layout.rows, rows[-len(layout.rows) :], strict=True)
+        if not {*entry.experiments} & {*absent}
+    ]
+    if any(lacks_exact(row, layout, comparison) for row in there):
+        lines.append(f"{GAP} vs exact: not among the metrics; run the stages evaluate and compare again.")
     for name in layout.experiments:
         lacking = (experiments.get(name) or {}).get("missing_seeds")
         if lacking and name not in absent:
@@ -244,6 +251,12 @@ def notes(
     if any(cell.spread for row in rows for cell in row.measured):
         lines.append("± the standard deviation over seeds.")
     return lines
+
+
+def lacks_exact(row: Row, layout: Layout, comparison: Mapping[str, Any]) -> bool:
+    """Whether a row has a gap against exact labels."""
+    pairs = zip(row.measured, shown_columns(layout, comparison), strict=False)  # measured resources come behind
+    return any(cell.missing and column.of in EXACT.values() for cell, column in pairs)
 
 
 def conventions(
@@ -259,11 +272,14 @@ def conventions(
     tasks = {column.task for column in layout.columns}
     for task, kind in comparison.get("distilled", {}).items():
         if task in tasks:
-            lines.append(f"* labels of {task} are predictions of a teacher ({kind}), in training and in scoring.")
-    if any(column.of == "exact" for column in shown_columns(layout, comparison)):
+            whose = "shipped by the archive" if kind == "archive" else f"of a teacher ({kind})"
+            lines.append(f"* labels of {task} are predictions {whose}, in training and in scoring.")
+    exact = [column for column in shown_columns(layout, comparison) if column.of in EXACT.values()]
+    if exact:
+        sides = " Δm vs exact: of distilled tasks both its sides are scored so."
         lines.append(
             "vs exact: scored against the exact geometry of the rendered scenes, at pixels that have a distilled label"
-            " too; the paper has no such number."
+            f" too; the paper has no such number.{sides if any(column.metric == DELTA for column in exact) else ''}"
         )
     if any(row.kind == "quoted" for row in rows):
         lines.append("(quoted): a row of another paper, as the paper prints it; nothing was measured here.")

@@ -1,8 +1,8 @@
 """Teachers: what predicts labels that the archive of a dataset has as predictions, where a source lacks them.
 
 A kind of teacher is a module of this package, named as `kind` in params.yaml and imported by that name: `trained`,
-a network that the stage teach trains, or `onnx`, a network in a file of the user's. Labels that the source has win:
-with source archive no teacher is asked. The kind `archive` says that they are all there is; it has no module.
+a network that the stage teach trains, or `onnx`, a network in a file of the user's. The kind `archive`, the default
+with the source archive, says that its own labels are taken; it has no module.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from mtinet.config import Compute, Params, Teacher
 from mtinet.data.layouts import layout
 from mtinet.errors import UserError
 
-ARCHIVE = "archive"
+ARCHIVE: Literal["archive"] = "archive"
 # From an image uint8 [H, W, 3] to the label of its size, as the layout's `write_label` takes it.
 Predictor = Callable[[NDArray[np.uint8]], NDArray[Any]]
 
@@ -41,8 +41,25 @@ def kind_of(teacher: Teacher) -> Kind:
 
 
 def needed(params: Params, dataset: str) -> tuple[str, ...]:
-    """The tasks that a teacher must label: none where the source has all labels."""
-    return layout(dataset).ARCHIVE.taught if params.study.source[dataset] == "scenes" else ()
+    """The tasks that a teacher must label: with the source archive those whose teacher is declared as another kind."""
+    taught = layout(dataset).ARCHIVE.taught
+    return taught if params.study.source[dataset] == "scenes" else anew(params, dataset)
+
+
+def anew(params: Params, dataset: str) -> tuple[str, ...]:
+    """The tasks whose labels the archive ships as predictions, and which are predicted again; none with scenes."""
+    if params.study.source[dataset] == "scenes":
+        return ()
+    declared = params.teachers_of(dataset)
+    return tuple(task for task in layout(dataset).ARCHIVE.taught if task in declared and declared[task].kind != ARCHIVE)
+
+
+def distilled(params: Params, dataset: str) -> dict[str, Teacher]:
+    """Task -> its teacher, for tasks whose labels are predictions; the archive's own need no declaration."""
+    declared, own = params.teachers_of(dataset), params.datasets[dataset]
+    published = params.study.source[dataset] == "archive" and own.layout is None
+    shipped = [task for task in layout(dataset).ARCHIVE.taught if task in own.tasks] if published else []
+    return {task: Teacher(kind=ARCHIVE) for task in shipped} | declared
 
 
 def check(params: Params, dataset: str) -> None:
@@ -58,7 +75,7 @@ def check(params: Params, dataset: str) -> None:
 def declared(params: Params, dataset: str, task: str) -> Teacher:
     """The teacher of a task that the source does not label; UserError where params.yaml has none that predicts."""
     try:
-        teacher = params.teachers[dataset][task]
+        teacher = params.teachers_of(dataset)[task]
     except KeyError:
         raise UserError(
             f"no labels for '{task}' in the rendered scenes of {dataset}, and no teacher to predict them; declare"

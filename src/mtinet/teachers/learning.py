@@ -13,9 +13,9 @@ from typing import Any
 from mtinet import files, paths, stage
 from mtinet.config import SCENES, Params, TrainedTeacher
 from mtinet.data import apart, cards, labels, packing, scene_set
-from mtinet.data.layouts import layout
+from mtinet.data.layouts import distilling, layout
 from mtinet.data.packed import PackedSplit
-from mtinet.teachers import declared
+from mtinet.teachers import anew, declared
 from mtinet.teachers.trained import METHOD, WEIGHTS, section
 from mtinet.training import beforehand, loop
 from mtinet.training.beforehand import Learner
@@ -35,7 +35,7 @@ def teach(params: Params, dataset: str, task: str, folder: Path) -> list[Path]:
     split = PackedSplit(work / "packed")
     run = beforehand.run_of(params, dataset, learner_of(params, dataset, task), budget, len(split))
     device = loop.device_of(params.compute.device)
-    return [beforehand.learn(run, split, device, "", folder / WEIGHTS, teacher.kind), work]
+    return [beforehand.learn(run, split, device, "", folder / WEIGHTS, str(teacher.kind)), work]
 
 
 def prepare_imports(trained: TrainedTeacher, dataset: str, task: str) -> None:
@@ -85,7 +85,8 @@ def pack(params: Params, dataset: str, task: str, work: Path) -> None:
         return
     study, data = params.study_name(source), layout(source)
     raw, card = paths.raw(study, source), files.read_json(paths.card(study, source))
-    cards.check_card(raw, card)
+    with distilling(source, anew(params, source)):
+        cards.check_card(raw, card)
     ids = data.split_ids(raw, "train")
     if task in labels.tasks_of(card, "derived"):
         for name in ids:
