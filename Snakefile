@@ -58,6 +58,7 @@ for declared in snake.RULES:
             gpu_mem_mb=declared.gpu_mem_mb,
             mem_mb=declared.mem_mb,
             runtime=declared.minutes,
+            nodes=1,  # SLURM might spread a job's GPUs, and its processes start on one machine
         localrule: declared.local
         wildcard_constraints:
             **declared.constraints,

@@ -15,6 +15,7 @@ from typing import IO
 from mtinet import config, locks, paths, stage
 from mtinet.errors import UserError
 from pipeline import code_digests
+from pipeline.repro import DVC
 from pipeline.rule import datasets_of
 from pipeline.rules import rules
 from pipeline.verify import verify
@@ -53,7 +54,7 @@ def main() -> None:
         left = due()
         if left is not None:
             raise UserError(f"snakemake has not finished its work; run it first. It says:\n{left}")
-        sys.exit(subprocess.run(["dvc", "commit", "--force"], check=False).returncode)
+        sys.exit(subprocess.run([*DVC, "commit", "--force"], check=False).returncode)
 
 
 if __name__ == "__main__":

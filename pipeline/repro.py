@@ -145,10 +145,10 @@ def main() -> None:
         # Code first: then it shows what changed.
         run_dvc("--quiet", "--single-item", *map(stage_name, datasets_of(declared)))
         found = jobs(params, declared)
-        if begun(params):  # elsewhere all is due, and DVC takes a quarter of a minute to find so
+        if begun(params):  # elsewhere all is due, and DVC takes seconds to find so
             found = due(found, changed_stages())
         side_by_side(found, given.jobs or workers_for(params))
-        if not found:  # else the portions were everything, and to have DVC look at all again takes 20 seconds
+        if not found:  # else the portions were everything, and to have DVC look at all again takes seconds
             run_dvc()
         for dataset in filter(layouts, params.experiments):
             print(f"Report: {paths.page(params.study_name(dataset), dataset).absolute()}")

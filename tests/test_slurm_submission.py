@@ -42,6 +42,7 @@ for path in Path(os.environ["FAKE_JOBS"]).iterdir():
     print(f"{path.name}|{json.loads(path.read_text())[3]}")
 """
 SINFO = "print('all*')"
+SACCT = "raise SystemExit('Slurm accounting storage is disabled')"
 SCONTROL = "print('MinJobAge = 300 sec\\nMaxArraySize = 1001')"
 
 
@@ -50,7 +51,8 @@ def submitted(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, dict[
     """Rule, wildcards, sbatch's arguments and the job's end, of every job up to the trainings, in their order."""
     project = Project.copy(tmp_path_factory.mktemp("submission"))
     tools = tmp_path_factory.mktemp("tools")
-    for name, body in {"sbatch": SBATCH, "squeue": SQUEUE, "sinfo": SINFO, "scontrol": SCONTROL}.items():
+    bodies = {"sbatch": SBATCH, "squeue": SQUEUE, "sinfo": SINFO, "sacct": SACCT, "scontrol": SCONTROL}
+    for name, body in bodies.items():
         fake_tools.write(tools, name, body)
     jobs = tmp_path_factory.mktemp("jobs")
     project.environment |= {"PATH": f"{tools}:{project.environment['PATH']}", "FAKE_JOBS": str(jobs)}
@@ -94,6 +96,12 @@ def test_memory_time_and_cpus_are_what_is_declared(submitted: list) -> None:
         assert option(arguments, "--mem") == str(attempt * asked["mem_mb"]), rule
         assert option(arguments, "-t") == str(attempt * asked["minutes"]), rule
         assert option(arguments, "--cpus-per-task") == ("1" if rule.startswith("train") else "2"), rule
+
+
+def test_no_job_is_spread_over_nodes(submitted: list) -> None:
+    """With several GPUs too, where account and partition on the command line replace the profile's defaults."""
+    assert {option(arguments, "--nodes") for _, _, arguments, _ in submitted} == {"1"}
+    assert "nodes" not in yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())["default-resources"]
 
 
 def test_what_failed_is_tried_again_with_twice_as_much(submitted: list) -> None:

@@ -3,12 +3,15 @@
 done     trained and evaluated with the present parameters, code and data; "no weights" where they are not here
 stale    trained or evaluated with others: the reason stands behind it
 missing  never made, or gone
+
+With --names only the names, a line each: at once, where no state is asked for.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from mtinet.cli.progress import progress
@@ -29,7 +32,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", choices=STATES, help="only runs in this state")
     parser.add_argument("--read-weights", action="store_true", help="compare the weights' digests too (reads them all)")
     parser.add_argument("--exit-code", action="store_true", help="end with 1 unless all that are listed are done")
-    parser.add_argument("--json", action="store_true", help="print JSON for a script")
+    printed = parser.add_mutually_exclusive_group()
+    printed.add_argument("--names", action="store_true", help="print the runs' names only")
+    printed.add_argument("--json", action="store_true", help="print JSON for a script")
 
 
 def main(given: argparse.Namespace) -> int:
@@ -42,14 +47,25 @@ def main(given: argparse.Namespace) -> int:
         raise UserError(
             f"no dataset '{given.dataset}' in params.yaml, expected one of: {', '.join(params.experiments)}"
         )
+    if given.names and not given.state and not given.exit_code:
+        print_names(f"{dataset}/{name}/seed{seed}" for dataset in datasets for name, seed in params.runs(dataset))
+        return 0
     with progress("comparing manifests with parameters, code and data"):
         found = [entry for dataset in datasets for entry in entries(params, dataset, given.read_weights)]
     shown = [entry for entry in found if given.state in (None, entry["state"])]
-    if given.json:
+    if given.names:
+        print_names(entry["run"] for entry in shown)
+    elif given.json:
         print_json(shown)
     else:
         print(text(shown))
     return int(given.exit_code and any(entry["state"] != "done" for entry in shown))
+
+
+def print_names(names: Iterable[str]) -> None:
+    """One per line; nothing at all where there are none."""
+    for name in names:
+        print(name)
 
 
 def entries(params: Any, dataset: str, read_weights: bool) -> list[dict[str, Any]]:
