@@ -52,7 +52,9 @@ LAUNCHED: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 
 # What make would do, from make itself: it refuses a target that it cannot make.
-MINUTES = ["repro", "longer", "bench", "bench-edges", "test", "growth", "reliability", "cluster-test", "commit", "adopt"]
+MINUTES = [
+    "repro", "longer", "bench", "bench-edges", "test", "growth", "reliability", "cluster-test", "commit", "adopt",
+]  # fmt: skip
 PLANNED = [f"make {target}" for target in MINUTES] + ["make bench BENCH_FLAGS=--quick"]
 
 NOT_RUN = {
