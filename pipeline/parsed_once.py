@@ -8,8 +8,8 @@ Where another DVC has no such function, it does as it always did.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
+from copy import deepcopy
 from functools import cache, lru_cache
 from importlib import import_module
 from types import ModuleType
@@ -23,15 +23,24 @@ def parsing(original: Callable[..., Any]) -> Callable[..., Any]:
     """DVC's parser of YAML; each caller gets a copy of its own. Trees that keep comments are always made anew."""
 
     @lru_cache(KEPT)
-    def pickled(text: str | bytes, path: Any) -> bytes:
-        return pickle.dumps(original(text, path), pickle.HIGHEST_PROTOCOL)
+    def parsed(text: str | bytes, path: Any) -> Any:
+        return original(text, path)
 
     def parse(text: str | bytes, path: Any, typ: str = "safe", **options: Any) -> Any:
         if typ != "safe" or options:
             return original(text, path, typ=typ, **options)
-        return pickle.loads(pickled(text, path))  # not a file of somebody else's: made above, in this process
+        return copied(parsed(text, path))
 
     return parse
+
+
+def copied(tree: Any) -> Any:
+    """A copy of what YAML holds, quicker than `deepcopy` where that is dicts, lists, text and numbers."""
+    if type(tree) is dict:
+        return {key: copied(value) for key, value in tree.items()}
+    if type(tree) is list:
+        return [copied(value) for value in tree]
+    return tree if tree is None or type(tree) in (str, int, float, bool) else deepcopy(tree)
 
 
 def looking_up(original: Callable[..., Any]) -> Callable[..., Any]:
