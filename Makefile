@@ -9,8 +9,10 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 export DVC_NO_ANALYTICS := true
 export PYTHONUNBUFFERED := 1
-# The lock is complete, so pip need not look for dependencies. It leaves the packages uncompiled (two thirds of its
-# time); the first import of each must then write its bytecode.
+# The lock is complete, so pip need not look for dependencies, and two pips may put in half of the packages each: one
+# takes minutes, most of them to unpack. They leave the packages uncompiled (two thirds of their time); the first import
+# of each must then write its bytecode.
+PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup repro longer verify commit adopt test lint pipeline bench bench-edges reliability growth cluster-test lock
@@ -37,8 +39,9 @@ $(SET_UP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "ERROR: $(PYTHON) is older than Python 3.11: install one and call make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@for half in 0 1; do awk "NR % 2 == $$half" requirements.lock > $(VENV)/half$$half.txt; done
+	$(PIP) -r $(VENV)/half0.txt & first=$$!; $(PIP) -r $(VENV)/half1.txt; second=$$?; wait $$first && exit $$second
+	$(PIP) --no-build-isolation -e .
 	@touch $@
 
 repro: setup
