@@ -35,12 +35,8 @@ def parsing(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def copied(tree: Any) -> Any:
-    """A copy of what YAML holds, quicker than `deepcopy` where that is dicts, lists, text and numbers."""
-    if type(tree) is dict:
-        return {key: copied(value) for key, value in tree.items()}
-    if type(tree) is list:
-        return [copied(value) for value in tree]
-    return tree if tree is None or type(tree) in (str, int, float, bool) else deepcopy(tree)
+    """A copy of what YAML holds, in which what an anchor shares is shared too: DVC writes it down again so."""
+    return deepcopy(tree)
 
 
 def looking_up(original: Callable[..., Any]) -> Callable[..., Any]:
