@@ -21,7 +21,7 @@ from mtinet.models.procedure import Progress
 IMAGES = 4
 CHANNELS = {"seg": 6, "parts": 4, "sal": 1, "edge": 1, "normals": 3}
 GOALS = {"seg": 0.95, "parts": 0.95, "sal": 0.95, "edge": 0.95, "normals": 5.0}
-STEPS = 160
+STEPS = 300
 
 
 @pytest.fixture(autouse=True)
