@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from pydantic import ValidationError
 from synthetic import SyntheticSplit
 
 from mtinet import config
@@ -187,6 +188,34 @@ def test_runs_that_differ_in_name_alone_do_not_share_unfinished_work() -> None:
 def test_a_batch_larger_than_the_split_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="batch_size is 4, expected at most the 3 training images"):
         trained(make_run(), tmp_path, SyntheticSplit(3))
+
+
+HRNET = "timm/hrnet_w18_small_v2"
+
+
+def test_less_than_one_epoch_is_the_beginning_of_one(tmp_path: Path) -> None:
+    split = SyntheticSplit(16)
+    half, whole = make_run(epochs_of={HRNET: 0.5}), make_run(epochs=1)
+    batches_of_half, batches_of_whole = [*batches.epoch(half, split, 0)], [*batches.epoch(whole, split, 0)]
+    assert (len(batches_of_half), len(batches_of_whole)) == (2, 4)
+    for found, expected in zip(batches_of_half, batches_of_whole, strict=False):
+        assert torch.equal(found["image"], expected["image"])
+    assert key_of(half, split) != key_of(whole, split)
+    _, history = trained(half, tmp_path, split)
+    assert [(row["epoch"], row["steps"]) for row in history] == [(1, 2)]
+    manifest = provenance.manifest(provenance.Origin.of(half, split, CPU), history, Path(__file__))
+    assert (manifest["steps"], manifest["epochs"], manifest["config"]["scale"]["epochs"]) == (2, 0.5, 0.5)
+
+
+def test_a_part_of_an_epoch_without_a_whole_batch_is_one_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="batch_size is 4, expected at most the 3 training images"):
+        trained(make_run(epochs_of={HRNET: 0.2}), tmp_path, SyntheticSplit(16))
+
+
+@pytest.mark.parametrize("count", [0, 0.0, -0.5, 1.5, 1.0, float("nan"), "1", True])
+def test_epochs_of_a_backbone_are_a_whole_number_or_a_part_of_one(count: Any) -> None:
+    with pytest.raises(ValidationError, match="epochs_of"):
+        make_run(epochs_of={HRNET: count})
 
 
 def test_a_scales_optimizer_stands_in_for_every_experiments_own() -> None:

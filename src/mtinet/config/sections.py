@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 # Bounds far beyond any sensible value: what passes them must not end in a library's overflow hours later.
 Positive = Annotated[int, Field(gt=0, le=10**8)]
+Part = Annotated[float, Field(gt=0, lt=1)]
 Threads = Annotated[int, Field(gt=0, le=1024)]
 Processes = Annotated[int, Field(gt=0, le=1024)]
 Side = Annotated[int, Field(gt=0, le=16384, multiple_of=32)]
@@ -111,7 +112,7 @@ class Scale(Strict):
     scenes: SceneSet | None = None
     input: InputSize
     epochs: Positive
-    epochs_of: dict[str, Positive]
+    epochs_of: dict[str, Positive | Part]
     batch_size: Positive
     optimizer: Optimizer | None
     lr_factor: Rate
@@ -125,8 +126,11 @@ class Scale(Strict):
             raise ValueError(f"batch_size: found {self.batch_size}, expected at most scenes.train, {self.scenes.train}")
         return self
 
-    def epochs_for(self, backbone: str) -> int:
-        """Epochs that experiments on `backbone` get: their own number where `epochs_of` gives one."""
+    def epochs_for(self, backbone: str) -> int | float:
+        """Epochs that experiments on `backbone` get: their own number where `epochs_of` gives one.
+
+        Below 1 it is the part of the training images that is seen at all, once.
+        """
         return self.epochs_of.get(backbone, self.epochs)
 
     def optimizer_for(self, experiment: Experiment) -> tuple[str, float]:

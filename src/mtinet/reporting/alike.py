@@ -19,7 +19,7 @@ def resolved(params: Params, dataset: str, name: str) -> dict[str, Any]:
     scale = params.scale(dataset)
     optimizer, rate = scale.optimizer_for(experiment)
     found = experiment.model_dump() | {"method": method, "optimizer": optimizer, "lr": rate}
-    if scale.epochs_for(experiment.backbone) == 1:
+    if scale.epochs_for(experiment.backbone) <= 1:
         found["weights"] = "last"  # the only epoch is the best one
     return found
 

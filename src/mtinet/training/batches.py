@@ -22,7 +22,12 @@ Augment = Callable[[transforms.Sample, transforms.Size], dict[str, NDArray[Any]]
 
 def steps_per_epoch(run: Run, images: int) -> int:
     """The last incomplete batch is dropped."""
-    return images // run.scale.batch_size
+    return images_seen(run, images) // run.scale.batch_size
+
+
+def images_seen(run: Run, images: int) -> int:
+    """How many of the training images an epoch has: all, or the part where less than one epoch is declared."""
+    return round(images * min(1, run.passes))
 
 
 def epoch(run: Run, split: PackedSplit, number: int, first: int = 0, share: slice = ALL) -> Iterator[dict[str, Tensor]]:
@@ -37,7 +42,7 @@ def epoch(run: Run, split: PackedSplit, number: int, first: int = 0, share: slic
     size = run.scale.batch_size
     generator = np.random.default_rng([run.seed, number])
     order = generator.permutation(len(split))
-    groups = [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
+    groups = [order[step * size : (step + 1) * size] for step in range(steps_per_epoch(run, len(split)))]
     partners = shuffled(run.seed, len(split)) if run.experiment.labels == "shuffled" else None
     draws = [[draw(generator, run.scale.augmentation) for _ in group] for group in groups]
     for group, drawn in zip(groups[first:], draws[first:], strict=True):

@@ -129,8 +129,8 @@ def train(
     """
     if batches.steps_per_epoch(run, len(split)) == 0:
         raise UserError(
-            f"{run.dataset} {run.name}: batch_size is {run.scale.batch_size}, expected at most the {len(split)}"
-            f" training images; lower it under scales in {PARAMS}"
+            f"{run.dataset} {run.name}: batch_size is {run.scale.batch_size}, expected at most the"
+            f" {batches.images_seen(run, len(split))} training images; lower it under scales in {PARAMS}"
         )
     prepare_torch(run)
     # Convolutions on channels-last tensors are a third faster on a CPU, and on a GPU with tensor cores too.

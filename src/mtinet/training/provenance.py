@@ -79,7 +79,7 @@ def manifest(origin: Origin, history: History, weights: Path) -> dict[str, Any]:
         "seed": run.seed,
         "method": run.method,
         "steps": int(history[-1]["steps"]),
-        "epochs": len(history),
+        "epochs": min(len(history), run.passes),
         "kept_epoch": kept_epoch(history),
         "key": origin.key,
         "config": run.config(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -81,7 +82,12 @@ class Run:
 
     @property
     def epochs(self) -> int:
-        """How often the training images are seen."""
+        """How often the training images, or the part of them that is seen at all, are seen."""
+        return math.ceil(self.scale.epochs_for(self.experiment.backbone))
+
+    @property
+    def passes(self) -> int | float:
+        """`epochs` as they are declared: below 1 for a part of the training images, seen once."""
         return self.scale.epochs_for(self.experiment.backbone)
 
     @property
@@ -115,7 +121,7 @@ class Run:
     def config(self) -> dict[str, Any]:
         """Everything in params.yaml that determines the result, as plain data."""
         scale = self.scale.model_dump(exclude={"scenes", "epochs_of"}, exclude_none=True)
-        scale |= {"epochs": self.epochs, "pretrained": self.pretrained}
+        scale |= {"epochs": self.passes, "pretrained": self.pretrained}
         unsaid = {"labels"} if self.experiment.labels == "own" else set()
         return {
             "dataset": self.dataset,
