@@ -89,4 +89,8 @@ def total_loss(
 
 def full_size(output: Tensor, target: Tensor) -> Tensor:
     """An initial prediction [B, C, h, w] at the height and width of its target."""
-    return F.interpolate(output, size=target.shape[-2:], mode="bilinear", align_corners=False)
+    resized = F.interpolate(output, size=target.shape[-2:], mode="bilinear", align_corners=False)
+    if resized.requires_grad and output.is_contiguous(memory_format=torch.channels_last):
+        # The losses' gradients are contiguous; that of the interpolation takes a third as long where they are as it is.
+        resized.register_hook(lambda gradient: gradient.contiguous(memory_format=torch.channels_last))
+    return resized

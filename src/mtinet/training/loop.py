@@ -23,11 +23,9 @@ from mtinet.losses import total_loss
 from mtinet.models.interface import Predictions
 from mtinet.models.procedure import LossFunction, Procedure, Progress
 from mtinet.paths import PARAMS
-from mtinet.training import batches, checkpoints, distributed, precision
+from mtinet.training import batches, checkpoints, distributed, optimizers, precision
 from mtinet.training.run import Run
 from mtinet.training.selection import Selection, selection_of
-
-SGD_MOMENTUM = 0.9
 
 History = list[dict[str, float]]
 
@@ -82,11 +80,8 @@ def build_model(run: Run, pretrained: str = "none") -> nn.Module:
 
 
 def optimizer_of(run: Run, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-    """Adam or SGD with momentum 0.9 (section A.2), for a procedure's groups."""
-    decay = run.experiment.weight_decay
-    if run.optimizer == "adam":
-        return torch.optim.Adam(groups, lr=run.learning_rate, weight_decay=decay, fused=True)
-    return torch.optim.SGD(groups, lr=run.learning_rate, momentum=SGD_MOMENTUM, weight_decay=decay)
+    """The run's optimiser, for a procedure's groups."""
+    return optimizers.optimizer_of(run.optimizer, groups, run.learning_rate, run.experiment.weight_decay)
 
 
 @dataclass
