@@ -29,14 +29,9 @@ def parsing(original: Callable[..., Any]) -> Callable[..., Any]:
     def parse(text: str | bytes, path: Any, typ: str = "safe", **options: Any) -> Any:
         if typ != "safe" or options:
             return original(text, path, typ=typ, **options)
-        return copied(parsed(text, path))
+        return deepcopy(parsed(text, path))  # what an anchor shares is shared in the copy too: DVC writes it so
 
     return parse
-
-
-def copied(tree: Any) -> Any:
-    """A copy of what YAML holds, in which what an anchor shares is shared too: DVC writes it down again so."""
-    return deepcopy(tree)
 
 
 def looking_up(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,14 +4,13 @@ from typing import Any, cast
 
 from mtinet import config, files, models, paths, stage  # isort: skip  (before torch: sets GOMP_SPINCOUNT, takes signals)
 
-import torch
 from torch import nn
 
 from mtinet.config import Params
 from mtinet.errors import UserError
 from mtinet.models.mti_net import Net
 from mtinet.studies import architecture
-from mtinet.studies.resources import count
+from mtinet.studies.resources import count, shapes_only
 
 METHOD, SIZE_OF = "mti_net", "paper"
 
@@ -20,7 +19,7 @@ def network(params: Params, dataset: str, name: str) -> nn.Module:
     """The network of an experiment without values: nothing is computed or stored."""
     method, experiment = params.experiment(dataset, name)
     outputs = {task: params.channels(dataset, task) for task in (*experiment.tasks, *experiment.auxiliary)}
-    with torch.device("meta"):
+    with shapes_only():
         return models.build(
             method,
             backbone=experiment.backbone,

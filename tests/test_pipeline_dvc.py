@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc.dvcfile import Lockfile
+from dvc.repo import Repo
 from dvc.utils.serialize import dumps_yaml, loads_yaml, modify_yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from workflow import ROOT
 
-from pipeline.dvc import modifying, split
+from pipeline.dvc import entry_of, loading, modifying, split
 
 ours = modifying(modify_yaml, loads_yaml, dumps_yaml)
 
@@ -85,3 +88,80 @@ def test_pipelines_are_left_to_dvc(tmp_path: Path) -> None:
     with ours(str(path)) as data:
         data["stages"]["a"]["cmd"] = "y"
     assert path.read_text() == "# kept\nstages:\n  a:\n    cmd: y\n"
+
+
+# Reading -----------------------------------------------------------------------------------------------------------
+
+load = loading(Lockfile.load, entry_of, loads_yaml)
+
+
+def locked(folder: Path, text: bytes) -> Lockfile:
+    """The lock of a repository that holds nothing else."""
+    repo = Repo.init(str(folder), no_scm=True, force=True)
+    (folder / "dvc.lock").write_bytes(text)
+    return Lockfile(repo, str(folder / "dvc.lock"))
+
+
+def every(found: Any) -> Any:
+    """What was loaded, with all of its stages asked for."""
+    return found | {"stages": {name: found["stages"].get(name) for name in found["stages"]}} if found else found
+
+
+def answer(read: Any, lock: Lockfile) -> str:
+    """What a lock holds, in its order, or the error that reading it ends with."""
+    try:
+        return repr(every(read(lock)))
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def test_the_committed_lock_is_read_as_dvc_reads_it(tmp_path: Path) -> None:
+    lock = locked(tmp_path, (ROOT / "dvc.lock").read_bytes())
+    assert len(load(lock)["stages"]) == len(Lockfile.load(lock)["stages"]) > 0
+    assert answer(load, lock) == answer(Lockfile.load, lock)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.dictionaries(names | odd.filter(bool), entries, min_size=1, max_size=4))
+def test_any_lock_is_read_as_dvc_reads_it(tmp_path: Path, content: dict[str, Any]) -> None:
+    lock = locked(tmp_path, dumps_yaml({"schema": "2.0", "stages": content}).encode())
+    assert answer(load, lock) == answer(Lockfile.load, lock)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"schema: '2.0'\nstages: {}\n",
+        b"schema: '2.0'\nstages:\n  stage_a:\n    cmd: x\ndatasets: []\n",
+        b"schema: '2.0'\nstages:\n  stage_a:\n    cmd: x\n  stage_a:\n    cmd: y\n",
+        b"schema: '2.0'\nstages:\n  stage_a:\n    cmd: 1\n",
+        b"schema: '2.0'\nstages:\n  stage_a:\n    cmd: [\n",
+        b"schema: '2.0'\nstages:\n  stage_a:\n    cmd: \xff\n",
+        b"schema: '2.0'\nstages:\n  stage_a:\n    cmd: &x y\n  stage_b:\n    cmd: *x\n",
+        b"schema: '1.0'\nstages:\n  stage_a:\n    cmd: x\n",
+    ],
+)
+def test_odd_locks_are_read_as_dvc_reads_them(tmp_path: Path, text: bytes) -> None:
+    lock = locked(tmp_path, text)
+    assert answer(load, lock) == answer(Lockfile.load, lock)
+
+
+def test_only_entries_that_are_asked_for_are_parsed(tmp_path: Path) -> None:
+    parsed = []
+
+    def entry(text: str) -> Any:
+        parsed.append(text)
+        return entry_of(text)
+
+    lock = locked(tmp_path, dumps_yaml({"schema": "2.0", "stages": {"b": {"cmd": "x"}, "c": {"cmd": "y"}}}).encode())
+    stages = loading(Lockfile.load, entry, loads_yaml)(lock)["stages"]
+    assert (list(stages), "b" in stages, stages.get("none", {})) == (["b", "c"], True, {})
+    assert [stages.get("c"), stages["c"]] == [{"cmd": "y"}] * 2
+    assert parsed == ["  c:\n    cmd: y\n"]
+
+
+def test_no_lock_and_an_ignored_one_are_dvcs(tmp_path: Path) -> None:
+    lock = locked(tmp_path, b"")
+    (tmp_path / "dvc.lock").unlink()
+    assert answer(load, lock) == answer(Lockfile.load, lock) == "{}"

@@ -8,7 +8,7 @@ from torch import nn
 
 from mtinet import models
 from mtinet.studies import task_width
-from mtinet.studies.resources import count
+from mtinet.studies.resources import count, resized, shapes_only
 
 NYUD, PASCAL = {"seg": 40, "depth": 1}, {"seg": 21, "human_parts": 7, "sal": 1, "edge": 1, "normals": 3}
 N, NE = {"normals": 3}, {"normals": 3, "edge": 1}
@@ -115,3 +115,24 @@ def test_counting_leaves_the_model_as_it_was():
     assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())
     assert not any("forward" in vars(module) for module in net.modules())
     assert net(torch.randn(2, 3, 8, 8)).device.type == "cpu"
+
+
+@pytest.mark.parametrize(
+    "options", [{"size": (7, 9)}, {"size": 6}, {"scale_factor": 2}, {"scale_factor": 1.5}, {"scale_factor": [2.0, 0.5]}]
+)
+def test_interpolated_maps_have_torchs_shape(options):
+    features = torch.zeros(2, 3, 5, 11)
+    assert resized(features, **options).shape == nn.functional.interpolate(features, **options).shape
+
+
+@pytest.mark.parametrize("backbone", ["timm/hrnet_w18_small_v2", "fpn/resnet18"])
+def test_networks_without_values_cost_what_those_with_values_do(backbone):
+    def net():
+        return models.build("mti_net", backbone=backbone, tasks={"seg": 3, "depth": 1}, auxiliary={}, options={})
+
+    with shapes_only():
+        bare = net()
+    assert all(parameter.is_meta for parameter in bare.parameters())
+    assert count(bare, 64, 96) == count(net(), 64, 96)
+    assert torch.nn.functional.interpolate(torch.ones(1, 1, 2, 2), scale_factor=2).sum() == 16  # and ours is gone
+    assert torch.nn.Linear(2, 2).bias.device.type == "cpu"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,13 @@ def unguarded(path: Path) -> list[str]:
 def test_nothing_writes_an_output_but_through_a_temporary() -> None:
     sources = [*STAGES, *(ROOT / "src/mtinet").rglob("*.py")]
     assert [line for path in sources for line in unguarded(path)] == []
+
+
+def test_tables_and_figures_start_without_what_one_figure_needs() -> None:
+    """Learning curves need pandas, panels scipy: each takes longer than a table."""
+    code = (
+        "import sys, mtinet.reporting.figures, mtinet.reporting.sources, mtinet.reporting.formats;"
+        " sys.exit(str([name for name in ('pandas', 'scipy', 'torch') if name in sys.modules] or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""

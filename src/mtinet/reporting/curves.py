@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -16,7 +15,10 @@ from mtinet.reporting import canvas
 from mtinet.reporting.runs import Shown, backbones, handles, look, order_of
 from mtinet.tasks import registry
 
-Histories = Mapping[tuple[str, int], pd.DataFrame]
+if TYPE_CHECKING:
+    import pandas as pd
+
+Histories = Mapping[tuple[str, int], "pd.DataFrame"]
 Levels = Mapping[str, Mapping[str, float]]
 
 BESIDE_LOSSES = ("epoch", "steps", "lr", "loss")

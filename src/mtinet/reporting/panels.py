@@ -14,7 +14,6 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from mtinet.errors import UserError
 from mtinet.reporting import canvas
@@ -117,6 +116,8 @@ def line_width(task: str, examples: Examples) -> int:
 
 def widened(image: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
     """An RGB image [H, W, 3] whose dark lines are `width` times as wide."""
+    from scipy import ndimage  # late: takes a quarter of a second, and no figure but the panels needs it
+
     return np.asarray(ndimage.minimum_filter(image, size=(width, width, 1))) if width > 1 else image
 
 

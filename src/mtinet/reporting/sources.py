@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from mtinet import files, paths
 from mtinet.config import Params
 from mtinet.reporting.conditions import Conditions
 from mtinet.reporting.layouts import Layout, floor_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MEASURED = (
     "Measured on {device}, threads: {threads}, input {height}x{width}, {layout}, {statistic}, torch {torch}. Latency:"
@@ -63,6 +65,8 @@ def floor(params: Params, dataset: str, table: str) -> dict[str, Any] | None:
 
 def histories(params: Params, dataset: str) -> dict[tuple[str, int], pd.DataFrame]:
     """Losses per epoch of all runs that are there."""
+    import pandas as pd  # late: takes two seconds, and only the learning curves need it
+
     study = params.study_name(dataset)
     places = {run: paths.history(study, dataset, *run) for run in params.runs(dataset)}
     return {run: pd.read_csv(path) for run, path in places.items() if path.exists()}

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import torch
-
 from mtinet import models
 from mtinet.config import Params
-from mtinet.studies.resources import count
+from mtinet.studies.resources import count, shapes_only
 
 
 def counted(params: Params, dataset: str, name: str, height: int, width: int) -> dict[str, float]:
     """One experiment's network at an input of height x width pixels: "params_m", parameters in millions, and
     "flops_g", multiply-adds in thousands of millions."""
     method, experiment = params.experiment(dataset, name)
-    with torch.device("meta"):
+    with shapes_only():
         net = models.build(
             method,
             backbone=experiment.backbone,

@@ -13,7 +13,7 @@ from torch import nn
 
 from mtinet import models
 from mtinet.models import STRIDES, backbones
-from mtinet.studies.resources import Resources, count
+from mtinet.studies.resources import Resources, count, shapes_only
 
 CROSS_STITCH, SINGLE, SCALED = "cross_stitch", "single_task", "mti_net"
 INTERACTING = ("pad_net", "mti_net", "astmt")  # which take two tasks or more
@@ -63,7 +63,7 @@ def counted(declared: Mapping[str, Any], height: int, width: int) -> list[dict[s
 
     @cache
     def costs(method: str, tasks: int, scales: int) -> Resources:
-        with torch.device("meta"):
+        with shapes_only():
             net = network(declared, method, tasks, scales)
         return count(net, height, width)
 
@@ -87,7 +87,7 @@ def stitches(declared: Mapping[str, Any], point: Point, height: int, width: int)
     position. Here one stands at every scale between encoder and decoder. The original has them within the encoder,
     too; wherever they are, they cost little beside T encoders.
     """
-    with torch.device("meta"):
+    with shapes_only():
         backbone = network(declared, SINGLE, 1, point.scales).backbone
     channels = cast(backbones.Backbone, backbone).channels
     mixed = point.tasks**2 if point.tasks > 1 else 0

@@ -8,14 +8,21 @@ forward pass in evaluation mode, on torch's meta device, so that counting comput
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.func import functional_call
+from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from mtinet.compat import without_compiler
+
 UNCOUNTED = (nn.modules.batchnorm._BatchNorm, nn.ReLU)
+FILLING = frozenset({Tensor.normal_, Tensor.uniform_, Tensor.fill_, Tensor.zero_})
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,45 @@ class Resources:
 
     params: int
     flops: int
+
+
+class Unfilled(TorchFunctionMode):
+    """Leaves tensors as they were allocated: without it most of building a network for its shapes is drawing
+    initial weights, which are operations in Python on the meta device."""
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # fmt: skip
+        return args[0] if function in FILLING else function(*args, **(kwargs or {}))
+
+
+class Resized(TorchFunctionMode):
+    """Gives interpolated maps their shape only: they are uncounted, and a third of the work on the meta device."""
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # fmt: skip
+        if function is not nn.functional.interpolate:
+            return function(*args, **(kwargs or {}))
+        return resized(*args, **(kwargs or {}))
+
+
+def resized(features: Tensor, size: Any = None, scale_factor: Any = None, *_: Any, **__: Any) -> Tensor:
+    """An empty map of the shape that torch.nn.functional.interpolate gives `features`, [B, C, H, W]."""
+    before = features.shape[2:]
+    factors = scale_factor if isinstance(scale_factor, Sequence) else [scale_factor] * len(before)
+    sizes = [size] * len(before) if isinstance(size, int) else size
+    after = sizes or [int(length * factor) for length, factor in zip(before, factors, strict=True)]
+    return features.new_empty(*features.shape[:2], *after)
+
+
+@contextmanager
+def shapes_only() -> Iterator[None]:
+    """Networks built within have shapes and no values: nothing is computed or stored."""
+    with without_compiler(), torch.device("meta"), Unfilled():
+        yield
 
 
 def count(model: nn.Module, height: int, width: int) -> Resources:
@@ -39,7 +85,7 @@ def count(model: nn.Module, height: int, width: int) -> Resources:
         model.eval()
         for one in idle:
             vars(one)["forward"] = unchanged
-        with torch.no_grad(), counter:
+        with torch.no_grad(), without_compiler(), Resized(), counter:
             functional_call(model, meta, (image,))
     finally:
         for module, training in modes.items():
