@@ -26,7 +26,7 @@ TABLE = made.table2a(content_with_gaps())
 
 def texts() -> list[list[str]]:
     """All cells as plain text, the label first."""
-    return [[row.label, *(cell.full for cell in row.cells)] for row in TABLE.rows]
+    return [[row.label, *(cell.full for cell in row.cells(TABLE.columns))] for row in TABLE.rows]
 
 
 def test_every_rendering_begins_with_the_conditions():
@@ -44,7 +44,7 @@ def test_markdown_says_the_same():
     assert found[0][5] == "Dep rmse (m) ↓"
     assert [[cell.replace("**", "") for cell in row] for row in found[1:]] == texts()
     bold = [[cell.startswith("**") for cell in row[1:]] for row in found[1:]]
-    assert bold == [[cell.bold for cell in row.cells] for row in TABLE.rows]
+    assert bold == [[cell.bold for cell in row.cells(TABLE.columns)] for row in TABLE.rows]
     assert sum(map(sum, bold)) >= 3
 
 
@@ -55,7 +55,7 @@ def test_csv_says_the_same():
     ]  # fmt: skip
     for row, (_, line) in zip(TABLE.rows, frame.iterrows(), strict=True):
         fields = line.drop("seg.mIoU std").to_list()
-        assert fields == [row.label, *("NA" if cell.missing else cell.text for cell in row.cells)]
+        assert fields == [row.label, *("NA" if cell.missing else cell.text for cell in row.cells(TABLE.columns))]
         assert line["seg.mIoU std"] == row.measured[0].spread
     numbers = pd.read_csv(io.StringIO(csv(TABLE)), comment="#").set_index("method")
     sums = numbers["depth.rmse printed"] + numbers["depth.rmse difference"]
@@ -74,7 +74,7 @@ def test_latex_says_the_same():
     lines = [line.removesuffix(r" \\") for line in body.splitlines() if line.endswith(r"\\")]
     assert [[plain(field) for field in line.split(" & ")] for line in lines] == texts()
     bold = [[r"\mathbf" in field for field in line.split(" & ")[1:]] for line in lines]
-    assert bold == [[cell.bold for cell in row.cells] for row in TABLE.rows]
+    assert bold == [[cell.bold for cell in row.cells(TABLE.columns)] for row in TABLE.rows]
 
 
 def test_latex_escapes_every_special_character():
@@ -92,7 +92,7 @@ def test_labels_that_would_break_a_cell_do_not():
     row = replace(TABLE.rows[0], label='a|b, "c" & *d*')
     table = replace(TABLE, rows=(row,))
     (line,) = [line for line in markdown(table).splitlines() if "a\\|b" in line]
-    assert len(re.split(r"(?<!\\)\|", line)) == len(row.cells) + 3
+    assert len(re.split(r"(?<!\\)\|", line)) == len(row.cells(TABLE.columns)) + 3
     frame = pd.read_csv(io.StringIO(csv(table)), comment="#")
     assert frame["method"].to_list() == [row.label]
     assert r'a|b, "c" \& *d*' in latex(table)

@@ -88,8 +88,8 @@ def test_the_table_has_every_cell():
     table = made.table2a()
     found = read(page()).tables[0]
     assert found[1] == ["measured", "printed", "difference"] * 3
-    assert found[2:] == [[row.label, *(cell.full for cell in row.cells)] for row in table.rows]
-    assert sorted(read(page()).bold) == sorted(c.full for row in table.rows for c in row.cells if c.bold)
+    assert found[2:] == [[row.label, *(cell.full for cell in row.cells(table.columns))] for row in table.rows]
+    assert sorted(read(page()).bold) == sorted(c.full for row in table.rows for c in row.cells(table.columns) if c.bold)
 
 
 def test_nothing_comes_from_elsewhere_and_links_lead_somewhere():

@@ -74,12 +74,13 @@ def test_experiments_of_every_table_are_declared():
 def test_blind_rows_come_first_with_no_steps_and_are_never_bold():
     blind = made.blind()
     blind["position"]["seg"]["mIoU"] = 0.99
-    rows = made.table2a(blind=blind).rows
+    table = made.table2a(blind=blind)
+    rows = table.rows
     assert [[cell.text for cell in row.measured] for row in rows[:2]] == [
         ["1.23", "1.234", ""], ["99.00", "1.111", ""],
     ]  # fmt: skip
     assert [row.steps.text for row in rows[:2]] == ["0", "0"]
-    assert not any(cell.bold for row in rows[:2] for cell in row.cells)
+    assert not any(cell.bold for row in rows[:2] for cell in row.cells(table.columns))
 
 
 def test_bold_is_the_best_measured_value_in_the_metrics_direction():
@@ -217,7 +218,7 @@ def test_another_table_is_one_entry(tmp_path):
 
 def test_quoted_rows_have_no_measured_cell(tmp_path):
     table = build_from(S6B, tmp_path)
-    assert [cell.text for cell in table.rows[2].cells] == ["", "", "29.20", ""]
+    assert [cell.text for cell in table.rows[2].cells(table.columns)] == ["", "", "29.20", ""]
     assert not table.rows[2].measured[0].missing
     assert table.rows[3].measured[0].bold
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from csv import writer
+from itertools import accumulate
 
 from mtinet.reporting.cells import Cell
 from mtinet.reporting.layouts import Column
 from mtinet.reporting.tables import Row, Table
 
-KINDS = ("measured", "printed", "difference")
+SHORT = {"measured": "meas.", "printed": "printed", "difference": "diff."}
 PER_PAGE = 3  # metrics
 # The order matters: a backslash must be replaced before replacements bring in more of them.
 LATEX = {
@@ -31,11 +32,11 @@ def markdown(table: Table) -> str:
     """The table in Markdown; its first line states the conditions."""
     names = ["Method", "Steps"]
     for column in table.columns:
-        names += [heading(column), "printed", "difference"]
+        names += [heading(column), *column.kinds[1:]]
     lines = ["| " + " | ".join(map(markdown_text, names)) + " |"]
     lines.append("|:--|" + "--:|" * (len(names) - 1))
     for row in table.rows:
-        cells = [markdown_text(row.label), *(markdown_cell(cell) for cell in row.cells)]
+        cells = [markdown_text(row.label), *(markdown_cell(cell) for cell in row.cells(table.columns))]
         lines.append("| " + " | ".join(cells) + " |")
     notes = [f"- {note}" for note in table.notes]
     return "\n".join([table.line, "", f"## {table.title}", "", *lines, "", *notes, ""])
@@ -56,16 +57,17 @@ def csv(table: Table) -> str:
 
     A missing number is NA, a cell with nothing to show is empty. Spreads over seeds and the ends of intervals have
     columns of their own where any row has one, and so has 1 for a number that is not clear of the single-task
-    run. Notes stand as comment lines at the end.
+    run; printed numbers and differences where the paper has the metric. Columns are therefore found by name: whether
+    there are printed ones depends on no result. Notes stand as comment lines at the end.
     """
     extras = [extra_fields(cells) for cells in zip(*(row.measured for row in table.rows), strict=True)]
     names = ["method", "steps"]
     for column, extra in zip(table.columns, extras, strict=True):
-        names += [f"{column.path} {kind}" for kind in (*KINDS, *extra)]
+        names += [f"{column.path} {kind}" for kind in (*column.kinds, *extra)]
     text = io.StringIO()
     rows = writer(text, lineterminator="\n")
     rows.writerow(names)
-    rows.writerows(csv_row(row, extras) for row in table.rows)
+    rows.writerows(csv_row(row, table.columns, extras) for row in table.rows)
     return f"# {table.line}\n{text.getvalue()}" + "".join(f"# {note}\n" for note in table.notes)
 
 
@@ -76,13 +78,13 @@ def extra_fields(cells: Iterable[Cell]) -> list[str]:
     return [*(["std"] if spread else []), *(["low", "high", "unclear"] if interval else [])]
 
 
-def csv_row(row: Row, extras: list[list[str]]) -> list[str]:
+def csv_row(row: Row, columns: Sequence[Column], extras: list[list[str]]) -> list[str]:
     """One row's fields."""
     fields = [row.label, csv_cell(row.steps)]
-    for extra, *triple in zip(extras, row.measured, row.printed, row.difference, strict=True):
-        low, high = triple[0].interval or ("", "")
-        values = {"std": triple[0].spread, "low": low, "high": high, "unclear": "1" if triple[0].unclear else ""}
-        fields += [*(csv_cell(cell) for cell in triple), *(values[name] for name in extra)]
+    for extra, group in zip(extras, row.groups(columns), strict=True):
+        low, high = group[0].interval or ("", "")
+        values = {"std": group[0].spread, "low": low, "high": high, "unclear": "1" if group[0].unclear else ""}
+        fields += [*(csv_cell(cell) for cell in group), *(values[name] for name in extra)]
     return fields
 
 
@@ -104,8 +106,14 @@ def latex_part(table: Table, start: int) -> str:
     """The table environment of the metrics from `start` on; caption with the first, notes with the last."""
     chosen = slice(start, start + PER_PAGE)
     columns, last = table.columns[chosen], start + PER_PAGE >= len(table.columns)
-    groups = [r"\multicolumn{3}{c}{" + escape(heading(column)) + "}" for column in columns]
-    rules = [rf"\cmidrule(lr){{{3 + 3 * i}-{5 + 3 * i}}}" for i in range(len(columns))]
+    widths = [len(column.kinds) for column in columns]
+    groups = [
+        rf"\multicolumn{{{width}}}{{c}}{{{escape(heading(column))}}}"
+        for column, width in zip(columns, widths, strict=True)
+    ]
+    ends = [2 + end for end in accumulate(widths)]
+    rules = [rf"\cmidrule(lr){{{end - width + 1}-{end}}}" for end, width in zip(ends, widths, strict=True)]
+    kinds = [SHORT[kind] for column in columns for kind in column.kinds]
     title = f"Reproduction of {escape(table.title)}"
     caption = f"{title} (continued)." if start else f"{title}. {escape(table.line)}"
     return "\n".join([
@@ -113,11 +121,11 @@ def latex_part(table: Table, start: int) -> str:
         rf"\caption{{{caption}}}",
         *([] if start else [rf"\label{{tab:{table.name}}}"]),
         # Spreads over seeds make it wider than a narrow page's text: then it stands out on both sides.
-        r"\smallskip", r"\makebox[\linewidth][c]{\begin{tabular}{lr" + "rrr" * len(columns) + "}",
+        r"\smallskip", r"\makebox[\linewidth][c]{\begin{tabular}{lr" + "r" * sum(widths) + "}",
         r"\toprule",
         " & ".join(["", "", *groups]) + r" \\",
         " ".join(rules),
-        " & ".join(["Method", "Steps", *["meas. & printed & diff."] * len(columns)]) + r" \\",
+        " & ".join(["Method", "Steps", *kinds]) + r" \\",
         r"\midrule", *latex_rows(table, chosen), r"\bottomrule", r"\end{tabular}}",
         *(rf"\par\smallskip {escape(note)}" for note in table.notes if last),
         r"\end{table}", "",
@@ -128,8 +136,7 @@ def latex_rows(table: Table, chosen: slice) -> list[str]:
     """The lines of the body; intervals stand in a line of their own below their row."""
     lines = []
     for index, row in enumerate(table.rows):
-        triples = zip(row.measured[chosen], row.printed[chosen], row.difference[chosen], strict=True)
-        cells = [row.steps, *(cell for triple in triples for cell in triple)]
+        cells = [row.steps, *(cell for group in row.groups(table.columns)[chosen] for cell in group)]
         if index and row.kind != table.rows[index - 1].kind:
             lines.append(r"\midrule")
         lines.append(" & ".join([escape(row.label), *map(latex_cell, cells)]) + r" \\")

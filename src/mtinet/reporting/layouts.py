@@ -19,6 +19,7 @@ TABLES = Path("pipeline/tables.yaml")
 ON_DEMAND = {name: Path(f"pipeline/{name}.yaml") for name in config.ON_DEMAND}
 PUBLISHED = Path("pipeline/published.yaml")
 DELTA = "delta_m"
+KINDS = ("measured", "printed", "difference")
 Source = Literal["run", "baseline", "exact", "baseline exact", "resources"]
 EXACT: dict[Source, Source] = {"run": "exact", "baseline": "baseline exact"}
 
@@ -53,6 +54,11 @@ class Column:
         return " ".join(
             part for part in (name, "" if self.of in ("run", "resources") else self.of, self.against) if part
         )
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What stands side by side; a metric that the paper's table does not have is measured alone."""
+        return KINDS if self.published else KINDS[:1]
 
     @property
     def arrow(self) -> str:

@@ -86,7 +86,7 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"heading": formats.heading, "kinds": formats.KINDS}
+    environment.globals |= {"heading": formats.heading}
     return environment.get_template("template.html").render(
         # The bare line, not its HTML; nothing in it can end the comment that it stands in.
         comment=Markup(conditions.line().replace("--", "- -").replace(">", "")),

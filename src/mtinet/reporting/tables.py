@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -29,7 +29,7 @@ MEASURED = (
 
 @dataclass(frozen=True)
 class Row:
-    """One row: the number of training steps, then measured, printed and difference of every column."""
+    """One row: the number of training steps; measured, printed and difference of every column."""
 
     label: str
     kind: Literal["blind", "method", "quoted"]
@@ -38,11 +38,14 @@ class Row:
     printed: tuple[Cell, ...]
     difference: tuple[Cell, ...]
 
-    @property
-    def cells(self) -> list[Cell]:
-        """All cells from left to right, the label left out."""
+    def groups(self, columns: Sequence[Column]) -> list[tuple[Cell, ...]]:
+        """For each of the table's columns its cells from left to right, as many as the column has kinds."""
         triples = zip(self.measured, self.printed, self.difference, strict=True)
-        return [self.steps, *(cell for triple in triples for cell in triple)]
+        return [triple[: len(column.kinds)] for triple, column in zip(triples, columns, strict=True)]
+
+    def cells(self, columns: Sequence[Column]) -> list[Cell]:
+        """All cells from left to right, the label left out."""
+        return [self.steps, *(cell for group in self.groups(columns) for cell in group)]
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ def build(
         columns=columns,
         rows=tuple(embolden(rows, columns)),
         notes=(
+            f"Per metric: {beside(columns)}. Bold: the best measured value. Steps: training steps.",
             *notes(layout, rows, comparison, resources),
             *([NOTE] if any(WORDS in row.label for row in rows) else []),
             *noise(layout, floor),
@@ -225,8 +229,7 @@ def notes(
 ) -> list[str]:
     """What a reader of the table must know: its conventions, and the reason of every gap."""
     experiments = comparison["experiments"]
-    printed = ", printed in the paper, and the difference measured - printed" if layout.published else " alone"
-    lines = [f"Per metric: measured here{printed}. Bold: the best measured value. Steps: training steps."]
+    lines = []
     if any(row.kind == "blind" for row in rows):
         lines.append(f"{' and '.join(BLIND.values())} see no image: they are fitted to the training labels alone.")
     lines += conventions(layout, rows, comparison, resources)
@@ -251,6 +254,15 @@ def notes(
     if any(cell.spread for row in rows for cell in row.measured):
         lines.append("± the standard deviation over seeds.")
     return lines
+
+
+def beside(columns: Sequence[Column]) -> str:
+    """What stands beside the measured values."""
+    printed = {bool(column.published) for column in columns}
+    if True not in printed:
+        return "measured here alone"
+    alone = "; what the paper does not print is measured alone" if False in printed else ""
+    return f"measured here, printed in the paper, and the difference measured - printed{alone}"
 
 
 def lacks_exact(row: Row, layout: Layout, comparison: Mapping[str, Any]) -> bool:
