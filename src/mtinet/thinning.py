@@ -99,8 +99,9 @@ def exposed(centre: Words, x: Sequence[Words], changed: Places, row: int) -> Ite
     """
     if SPARSE * changed.size < centre.size:
         around = np.add.outer((-row, 0, row), (-1, 0, 1)).ravel()
-        places = np.unique(np.add.outer(changed, around))
+        places = np.sort(np.add.outer(changed, around), axis=None)  # np.unique hashes, which takes longer
         places = places[slice(*np.searchsorted(places, (0, centre.size)))]  # beyond is border
+        places = places[np.diff(places, prepend=-1) > 0]  # once each
         bits = centre.take(places) & ~(x[0].take(places) & x[2].take(places))
         hit = np.flatnonzero(bits)
         yield places[hit], bits[hit]
