@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from skimage.morphology import thin as reference
 from benchmarks.edge_maps import label_maps, soft_map
 from mtinet.metrics.edges import boundaries_from_labels, thin
 from mtinet.metrics.edges.sets import thinned_sets
-from mtinet.thinning import thin_levels
+from mtinet.thinning import deletable, thin_levels
 from tests.edge_references import KINDS, SIDES, random_map
 
 
@@ -20,6 +22,17 @@ from tests.edge_references import KINDS, SIDES, random_map
 def test_agrees_with_scikit_image(size: tuple[int, int], kind: str, seed: int, level: float) -> None:
     mask = random_map(np.random.default_rng(seed), kind, size) >= level
     assert np.array_equal(thin(mask), reference(mask))
+
+
+def test_the_rule_is_that_of_guo_and_hall() -> None:
+    """All 256 neighbourhoods, by the conditions as published: x1 to the right, then counter-clockwise."""
+    for x in product((False, True), repeat=8):
+        crossings = sum(not x[i] and (x[i + 1] or x[(i + 2) % 8]) for i in (0, 2, 4, 6))
+        first = sum(x[i] or x[i + 1] for i in (0, 2, 4, 6))
+        second = sum(x[i + 1] or x[(i + 2) % 8] for i in (0, 2, 4, 6))
+        corner = (x[1] or x[2] or not x[7]) and x[0]
+        expected = crossings == 1 and 2 <= min(first, second) <= 3 and not corner
+        assert deletable(*np.array(x)[:, None]).item() == expected, x
 
 
 @given(size=SIDES, kind=st.sampled_from(KINDS), seed=st.integers(0, 2**32 - 1), count=st.integers(1, 140))

@@ -17,7 +17,8 @@ def per_image(prediction: NDArray, target: NDArray) -> NDArray[np.float64]:
     >>> per_image(np.array([[[0.0, 0.0, 2.0]]]), np.array([[[0.0, 1.0, 0.0]]])).tolist()
     [1.0, 90.0, 0.0, 0.0, 0.0]
     """
-    valid = (target != 0).any(axis=-1)
+    x, y, z = np.moveaxis(target != 0, -1, 0)
+    valid = x | y | z  # several times faster than any(axis=-1)
     truth, guess = target[valid].astype(np.float64), prediction[valid].astype(np.float64)
     lengths = np.sqrt(inner(guess, guess) * inner(truth, truth))
     cosine = np.divide(inner(guess, truth), lengths, out=np.zeros(len(truth)), where=lengths > 0)

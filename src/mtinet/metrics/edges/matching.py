@@ -143,6 +143,8 @@ class Matcher:
         """Match rows with the column that each wants where that is free; the rows that stay free."""
         columns = wanted[rows]
         able = self.row_of[columns - self.rows] == columns
+        if not able.any():
+            return rows
         columns, contenders = columns[able], rows[able]
         self.row_of[columns - self.rows] = contenders  # of several the last one stays
         won = self.row_of[columns - self.rows] == contenders
