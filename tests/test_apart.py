@@ -62,7 +62,8 @@ def test_the_longer_run_is_ten_times_the_laptops() -> None:
         steps = [one.epochs * (one.scenes.train // one.batch_size) for one in (laptop, evening) if one.scenes]
         assert steps[1] == 10 * steps[0]
         assert evening.scenes.val >= 2 * laptop.scenes.val
-        others = {"scenes", "epochs"}
+        assert evening.lr_factor <= laptop.lr_factor  # what few steps need, many need not
+        others = {"scenes", "epochs", "lr_factor"}
         assert evening.model_dump(exclude=others) == laptop.model_dump(exclude=others)
         found = [params.experiment(dataset, name) for name in names]
         single = {task for method, one in found if method == "single_task" for task in one.tasks}
