@@ -71,11 +71,12 @@ class Recorded(dict[str, Any]):
 
 def loading(original: Load, entry: Callable[[str], Any], parse: Callable[[str], Any]) -> Load:
     """`dvcfile.Lockfile.load`, which parses no entry that nobody asks for."""
+    from dvc.fs import LocalFileSystem
 
     def load(lock: Any, **options: Any) -> Any:
         place = Path(lock.path)
         # Another revision's lock is not this file, and DVC has words for one that is ignored or no file.
-        plain = not options and lock.repo.fs.protocol == "local" and place.is_file() and lock.exists()
+        plain = not options and isinstance(lock.repo.fs, LocalFileSystem) and place.is_file() and lock.exists()
         texts = (
             split(place.read_text("utf-8", "surrogateescape"), parse) if plain and not lock._is_git_ignored() else None
         )
@@ -103,14 +104,20 @@ def split(text: str, parse: Callable[[str], Any]) -> dict[str, str] | None:
     if not begins or begins[0] != 0 or re.search(r"^\S", rest, re.M):
         return None
     parts = [rest[begin:end] for begin, end in zip(begins, [*begins[1:], len(rest)], strict=True)]
-    names = [name_of(part, parse) for part in parts]
-    return dict(zip(names, parts, strict=True)) if len(set(names)) == len(names) else None
+    names = [name for part in parts if (name := name_of(part, parse)) is not None]
+    return dict(zip(names, parts, strict=True)) if len(set(names)) == len(parts) else None
 
 
-def name_of(part: str, parse: Callable[[str], Any]) -> str:
-    """The stage whose entry `part` is."""
+def name_of(part: str, parse: Callable[[str], Any]) -> str | None:
+    """The stage whose entry `part` is; None where that is not how an entry begins."""
     plain = NAME.match(part)
-    return plain[1] if plain else next(iter(parse(part[: part.index("\n") + 1])))
+    if plain:
+        return plain[1]
+    try:
+        head = parse(part[: part.index("\n") + 1])
+    except Exception:  # whatever the parser raises, DVC says it in its own way
+        return None
+    return next(iter(head)) if isinstance(head, dict) and len(head) == 1 else None
 
 
 def modifying(original: Modify, parse: Callable[[str], Any], dump: Callable[[Any], str]) -> Modify:

@@ -22,8 +22,8 @@ def main() -> None:
                     unfinished = pretraining.pretrain(params, given.dataset, given.name, work)
                 else:
                     files.write_json(work / MANIFEST, none)
-            for path in unfinished:  # not before: a kill would then cost all of the training
-                files.remove(path)
+            if unfinished:  # not before: a kill would then cost all of the training
+                pretraining.clear(params, given.dataset, given.name, unfinished)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from mtinet import models
+from mtinet.models.linear_heads import LinearHead
 
 HRNET = "timm/hrnet_w18_small_v2"
 TASKS, AUXILIARY = {"seg": 5, "depth": 1}, {"normals": 3}
@@ -119,7 +120,7 @@ def test_every_parameter_receives_a_gradient_on_dilated_encoders(method):
     assert ungraded(net, net(images())) == []
 
 
-@pytest.mark.parametrize("method", ["single_task", "multi_task", *FRONT_END, "astmt"])
+@pytest.mark.parametrize("method", ["single_task", "multi_task", "linear_heads", *FRONT_END, "astmt"])
 def test_every_parameter_receives_a_gradient_on_fpn(method):
     options = {"propagation": "upsample", "width": 16} if method == "mti_net" else {}
     if method == "pad_net":  # 4C = 1024 channels with basic blocks are heavy on this backbone
@@ -214,3 +215,12 @@ def test_auxiliary_tasks_inform_main_tasks(method, part):
     after = disturbed(net, part)
     assert all(not torch.equal(before.final[task], after.final[task]) for task in TASKS)
     assert all(torch.equal(before.initial[4][task], after.initial[4][task]) for task in TASKS)
+
+
+def test_a_linear_head_sums_what_every_scale_predicts():
+    """Features that are one number each: 1x1 convolutions are products then, whatever is interpolated."""
+    head = LinearHead({4: 2, 8: 3}, 5)
+    features = {4: torch.full((1, 2, 4, 6), 2.0), 8: torch.full((1, 3, 2, 3), -1.0)}
+    finest, coarser = (head.predictors[name] for name in ("4", "8"))
+    expected = 2 * finest.weight.sum(dim=(1, 2, 3)) + finest.bias - coarser.weight.sum(dim=(1, 2, 3)) + coarser.bias
+    torch.testing.assert_close(head(features), expected[None, :, None, None].expand(1, 5, 4, 6))

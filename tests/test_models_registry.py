@@ -24,9 +24,9 @@ def message(call, *arguments, **keywords) -> str:
     return text
 
 
-def test_the_methods_of_the_paper_are_found():
+def test_the_methods_of_the_paper_are_found_and_what_backbones_learn_with():
     assert set(models.methods()) == {
-        "single_task", "single_task_dlv3", "multi_task", "pad_net", "mti_net", "astmt",
+        "single_task", "single_task_dlv3", "multi_task", "pad_net", "mti_net", "astmt", "linear_heads",
     }  # fmt: skip
 
 

@@ -83,7 +83,7 @@ def test_the_same_bytes_twice(made: tuple[Path, list[dict[str, str]]]) -> None:
     assert first == second
     assert set(first) == {WHOLE, MANIFEST}
     manifest = files.read_json(folder / FOLDER / MANIFEST)
-    assert (manifest["kind"], manifest["method"], manifest["steps"]) == (SCENES, "multi_task", 4)
+    assert (manifest["kind"], manifest["method"], manifest["steps"]) == (SCENES, "linear_heads", 4)
     assert manifest["weights_digest"] == first[WHOLE]
     assert set(manifest["config"]["channels"]) == {"seg", "parts", "sal", "edge", "normals"}
     assert manifest["losses"][-1] < manifest["losses"][0]

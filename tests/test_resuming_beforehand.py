@@ -154,3 +154,33 @@ def test_a_kill_while_the_result_is_published_costs_no_step(whole: tuple[str, Pa
     assert contents(folder, stage) == contents(uninterrupted, stage)
     assert not left_over(folder)
     record("kill while a teacher or a backbone is published", tried=1, lost=0)
+
+
+def test_two_backbones_share_their_pictures(tmp_path: Path) -> None:
+    """Side by side they are rendered once and go with the later one; each backbone is what it is alone."""
+
+    def both(content: Any) -> None:
+        small(content)
+        content["pretraining"]["pascal"]["hrnet18"]["budgets"]["smoke"] |= SMALL
+        content["scales"]["smoke"]["pascal"]["pretrained"]["timm/hrnet_w18_small_v2"] = SCENES
+
+    def weights(folder: Path, name: str) -> bytes:
+        return next((folder / paths.pretrained(STUDY, "pascal", name)).glob("*.safetensors")).read_bytes()
+
+    command = [str(ROOT / "stages/pretrain.py"), "--dataset", "pascal", "--name"]
+    beside, alone = tmp_path / "beside", tmp_path / "alone"
+    for folder in (beside, alone):
+        folder.mkdir()
+        write_params(folder, both)
+    processes = [start(beside, *command, name) for name in ("hrnet18", "r18fpn")]
+    seen: set[Path] = set()
+    while any(process.poll() is None for process in processes):
+        seen |= {*(beside / ".cache").glob("pretrain-data/*")}
+        time.sleep(0.01)
+    outputs = [ended(process) for process in processes]
+    assert len(seen) == 1
+    assert any("WAITING" in output for output in outputs)
+    assert not left_over(beside)
+    for name in ("hrnet18", "r18fpn"):
+        ended(start(alone, *command, name))
+        assert weights(alone, name) == weights(beside, name)

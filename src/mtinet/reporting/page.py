@@ -155,7 +155,7 @@ def readings(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
             switches.setdefault(named(options), []).append(manifest["experiment"])
     lines = [f"Set by a switch: {words}, in {', '.join(dict.fromkeys(names))}." for words, names in switches.items()]
     best = [
-        f"{one['experiment']} (seed {one['seed']}: epoch {one['kept_epoch']} of {one['epochs']})"
+        f"{one['experiment']} (seed {one['seed']}: epoch {one['kept_epoch']} of {max(1, one['epochs'])})"
         for one in manifests
         if one.get("config", {}).get("experiment", {}).get("weights") == "best"
     ]
