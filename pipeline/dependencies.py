@@ -199,7 +199,7 @@ def teacher_losses(dataset: str) -> list[str]:
 @cache
 def layouts(dataset: str) -> dict[str, Any]:
     """The dataset's tables as the files of tables lay them out, in their order."""
-    content = {name: layout for file in table_files() for name, layout in files.read_yaml(ROOT / file).items()}
+    content = {name: layout for file in table_files() for name, layout in laid_out(file).items()}
     return {name: layout for name, layout in content.items() if layout["dataset"] == dataset}
 
 
@@ -210,7 +210,14 @@ def table_files() -> tuple[str, ...]:
 
 def table_entry(name: str) -> str:
     """The entry of a table in its file."""
-    return next(f"{file}:{name}" for file in table_files() if name in files.read_yaml(ROOT / file))
+    return next(f"{file}:{name}" for file in table_files() if name in laid_out(file))
+
+
+@cache
+def laid_out(file: str) -> dict[str, Any]:
+    """The content of a file of tables; read once, not for every table in it."""
+    content: dict[str, Any] = files.read_yaml(ROOT / file)
+    return content
 
 
 def shown(layout: dict[str, Any]) -> list[str]:

@@ -23,11 +23,15 @@ def imported_files(root: Path, scripts: Iterable[str]) -> list[str]:
         if path in found:
             continue
         found.add(path)
-        if path.is_relative_to(root / "src"):
-            waiting += packages_above(root, path)
-        for module in imported_modules(path):
-            waiting += files_of(root, module)
+        waiting += directly_imported(root, path)
     return sorted(path.relative_to(root).as_posix() for path in found)
+
+
+@cache
+def directly_imported(root: Path, path: Path) -> tuple[Path, ...]:
+    """The files that run because the one at `path` does, without what they import; each looked up once a process."""
+    above = packages_above(root, path) if path.is_relative_to(root / "src") else []
+    return (*above, *(file for module in imported_modules(path) for file in files_of(root, module)))
 
 
 def packages_above(root: Path, path: Path) -> list[Path]:

@@ -6,8 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from synthetic import frame
 
+from mtinet.config import Archive
 from mtinet.data import nyud
 
 
@@ -28,3 +30,15 @@ def write_layout(root: Path, train: int = 3, val: int = 2, height: int = 48, wid
         nyud.write_frame(root, name, synthetic_frame(number, height, width))
     nyud.write_splits(root, {"train": ids[:train], "val": ids[train:]})
     return ids
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A small archive, unpacked."""
+    write_layout(tmp_path / "tree")
+    return tmp_path / "tree"
+
+
+def source(path: Path, **fields: object) -> Archive:
+    """The declaration of an archive that lies at `path`, with these fields besides."""
+    return Archive(**{"path": str(path), "url": None, "google_drive": None, "sha256": None, **fields})

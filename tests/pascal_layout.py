@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from mtinet.data import pascal
 from mtinet.data.scenes.picture import Object, Picture
 
+SIZE = (48, 64)
 # Where each of a person's parts is, in sixteenths of its height and halves of its width: top, bottom, left, right.
 BODY = {
     "head": (0, 3, 0, 2), "leye": (1, 2, 0, 1), "hair": (0, 1, 0, 2), "neck": (3, 4, 0, 2), "torso": (4, 8, 0, 2),
@@ -72,3 +74,13 @@ def write_layout(root: Path, train: int = 3, val: int = 2, taught: bool = True) 
             pascal.write_label(root, "sal", name, picture.salient)
     pascal.write_splits(root, {"train": ids[:train], "val": ids[train:]})
     return ids
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """One picture, id `a`, with the teachers' labels."""
+    picture = synthetic_picture(0)
+    pascal.write_picture(tmp_path, "a", picture)
+    pascal.write_label(tmp_path, "normals", "a", picture.normals)
+    pascal.write_label(tmp_path, "sal", "a", picture.salient)
+    return tmp_path

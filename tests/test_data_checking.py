@@ -14,10 +14,9 @@ import numpy as np
 import pascal_layout
 import pytest
 from faults import record
-from own_folder import SIZES, labels_of, write_own
+from own_folder import SIZES, declare, labels_of, parameters, write_own
 from PIL import Image
 from scipy.io import loadmat, savemat
-from test_data_folders import declare, parameters
 
 from mtinet import config, files, paths
 from mtinet.data import cards, checking, formats, nyud, pascal

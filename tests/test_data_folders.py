@@ -1,8 +1,7 @@
-"""Data sets of one's own in folders: what is read, what is refused, and that a missing label counts nowhere."""
+"""Data sets of one's own in folders: what is read, what is refused, and what the card says."""
 
 from __future__ import annotations
 
-import copy
 import shutil
 import tarfile
 from pathlib import Path
@@ -11,61 +10,20 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import torch
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from own_folder import IDS, SIZES, UNLABELLED, labels_of, write_own
+from own_folder import IDS, SIZES, UNLABELLED, declare, labels_of, parameters, rooms, with_tasks
 from PIL import ExifTags, Image
 
-from mtinet import config, losses, metrics
-from mtinet.data import archives, cards, checking, folders, labels, nyud, packing, photos, transforms, warps
+from mtinet import config
+from mtinet.data import archives, cards, checking, labels, nyud, packing, photos
 from mtinet.data.layouts import ArchiveCard, layout
 from mtinet.data.packed import PackedSplit
 from mtinet.errors import UserError
-from mtinet.evaluation.blind import blind
 from mtinet.reporting.classes import classes_of
-from mtinet.studies import affinity
 from mtinet.tasks import task as registered
 
-ROOT = Path(__file__).resolve().parents[1]
-CHANNELS = {"seg": 3, "depth": 1, "normals": 3, "parts": 7, "sal": 1, "edge": 1}
-CLASSES = {"seg": 3, "parts": 7}
-EDGES = {"max_dist": 0.05, "protocol": "released", "flavour": "seism"}
-SCALE = {
-    "input": {"height": 32, "width": 64}, "epochs": 1, "epochs_of": {}, "batch_size": 2, "optimizer": None,
-    "lr_factor": 1.0, "augmentation": {"zoom": [1.0], "flip": True}, "pretrained": "none",
-}  # fmt: skip
-
-
-def parameters(*tasks: str) -> Any:
-    """params.yaml with a data set `rooms` in folders that has these tasks."""
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
-    content["study"]["source"]["rooms"] = "archive"
-    for sets in content["scales"].values():
-        sets["rooms"] = copy.deepcopy(SCALE)
-    entries = {name: {"weight": 1.0, **({"classes": CLASSES[name]} if name in CLASSES else {})} for name in tasks}
-    content["datasets"]["rooms"] = {
-        "layout": "folders", "archive": {"path": "my-rooms"}, "tasks": entries, "edges": dict(EDGES),
-    }  # fmt: skip
-    return content
-
-
-def declare(content: Any) -> None:
-    Path("params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-
-
-@pytest.fixture
-def rooms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder `my-rooms` of a project that declares it with segmentation, depth and edges."""
-    monkeypatch.chdir(tmp_path)
-    declare(parameters("seg", "depth", "edge"))
-    return write_own(tmp_path / "my-rooms")
-
-
-def with_tasks(*names: str) -> folders.Folders:
-    card = ArchiveCard("own", None, {}, CLASSES, tuple(names), partial=True)
-    return folders.Folders({name: CLASSES.get(name) for name in names}, card)
+__all__ = ["rooms"]
 
 
 # What is read ---------------------------------------------------------------------------------------------------
@@ -259,115 +217,6 @@ def test_classes_are_called_by_name_or_number(rooms: Path) -> None:
     assert found["seg"].names == ("wall", "floor", "box")
     assert found["parts"].names[6] == "class 6"
     assert len({*found["parts"].colours}) == len(found["parts"].palette()) == 7
-
-
-# What a missing label changes -----------------------------------------------------------------------------------
-
-
-def sample(task: str, missing: bool, shape: tuple[int, int] = (64, 96)) -> Any:
-    """A random label of a task, or that of an image without one, as the layout gives it."""
-    if missing:
-        return with_tasks(task).read_label(Path("nowhere"), task, "x", shape)
-    generator = np.random.default_rng(list(CHANNELS).index(task))
-    if task in CLASSES:
-        return generator.integers(0, CLASSES[task], shape, dtype=np.uint8)
-    if task == "normals":
-        vectors = generator.normal(size=(*shape, 3))
-        return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
-    if task == "depth":
-        return generator.uniform(0.5, 5, shape).astype(np.float32)
-    return (generator.random(shape) < 0.2).astype(np.uint8)
-
-
-def target(task: str, missing: bool, warped: bool) -> torch.Tensor:
-    """The label as it reaches the loss: resized and flipped, or warped."""
-    given = {"image": np.zeros((64, 96, 3), np.uint8), task: sample(task, missing)}
-    view = warps.View(flip=True, angle=10.0, scale=1.2)
-    seen = warps.warp(given, (32, 32), view) if warped else transforms.augment(given, (32, 32), 1.2, True)
-    return torch.from_numpy(seen[task])
-
-
-@pytest.mark.parametrize("warped", [False, True])
-@pytest.mark.parametrize("task", CHANNELS)
-def test_an_image_without_a_label_changes_no_loss_and_gets_no_gradient(task: str, warped: bool) -> None:
-    generator = torch.Generator().manual_seed(0)
-    outputs = torch.randn(3, CHANNELS[task], 32, 32, generator=generator, dtype=torch.float64, requires_grad=True)
-    loss = losses.loss_of(task)
-    both = torch.stack([target(task, missing, warped) for missing in (True, False, True)])
-    with_missing = loss(outputs, both)
-    alone = loss(outputs[1:2], both[1:2])
-    assert alone > 0
-    assert with_missing.item() == pytest.approx(alone.item(), rel=1e-12)
-    with_missing.backward()
-    assert outputs.grad is not None
-    assert not outputs.grad[[0, 2]].any()
-    assert outputs.grad[1].any()
-    nothing = loss(outputs, torch.stack([target(task, True, warped)] * 3))
-    assert nothing.item() == 0
-
-
-@pytest.mark.parametrize("protocol", ["released", "astmt"])
-@pytest.mark.parametrize("cheap", [False, True])
-@pytest.mark.parametrize("task", CHANNELS)
-def test_an_image_without_a_label_changes_no_metric(task: str, cheap: bool, protocol: str) -> None:
-    """Whatever is predicted for it: the metrics of a set are those without it, wherever in the set it is."""
-    given = {"edges": {**EDGES, "protocol": protocol}}
-
-    def row(missing: bool, seed: int) -> np.ndarray:
-        generator = np.random.default_rng(seed)
-        prediction = {
-            "seg": lambda: generator.integers(0, 3, (64, 96)), "parts": lambda: generator.integers(0, 7, (64, 96)),
-            "normals": lambda: generator.normal(size=(64, 96, 3)),
-        }.get(task, lambda: generator.random((64, 96)))()  # fmt: skip
-        return metrics.per_image(task, prediction, sample(task, missing), CHANNELS[task], given, cheap=cheap)
-
-    labelled, unlabelled = [row(False, seed) for seed in (1, 2)], [row(True, seed) for seed in (3, 4)]
-    alone = metrics.summarize(task, np.stack(labelled), given, cheap=cheap)
-    mixed = metrics.summarize(
-        task, np.stack([unlabelled[0], labelled[0], unlabelled[1], labelled[1]]), given, cheap=cheap
-    )
-    assert mixed == alone
-    assert None not in alone.values()
-    assert {*metrics.summarize(task, np.stack(unlabelled), given, cheap=cheap).values()} == {None}
-
-
-def test_edges_predicted_where_nothing_is_labelled_do_not_count() -> None:
-    """Half an image without labels scores as the other half does by itself."""
-    truth = np.zeros((40, 60), np.uint8)
-    truth[::8] = 1
-    prediction = np.random.default_rng(0).random((40, 60))
-    half = truth.copy()
-    half[:, 30:] = 255
-    blank = np.where(half == 255, 0.0, prediction)
-    rows = [metrics.per_image("edge", *pair, None, {"edges": EDGES}) for pair in ((prediction, half), (blank, half))]
-    np.testing.assert_array_equal(rows[0], rows[1])
-    whole = metrics.per_image("edge", prediction, truth, None, {"edges": EDGES})
-    assert (rows[0][1] == 5 * 30).all()  # boundary pixels of the labelled half
-    assert rows[0][3][49] < whole[3][49]
-
-
-def test_predictors_that_see_no_image_are_fitted_on_what_is_labelled(rooms: Path) -> None:
-    """With the unlabelled images left out of both splits nothing changes."""
-    for task in ("seg", "depth", "edge"):
-        found = []
-        for left_out in ((), UNLABELLED[task]):
-            splits = []
-            for split, names in IDS.items():
-                kept = [name for name in names if name not in left_out]
-                place = Path(f"packed-{task}-{len(left_out)}") / split
-                packing.pack(rooms, None, kept, [task], place, workers=1, layout=layout("rooms"))
-                splits.append(PackedSplit(place))
-            # Positions are those of the most frequent size, which unlabelled images have a say in.
-            found.append(blind(*splits, {task: CHANNELS[task]}, {"edges": EDGES})["constant"])
-        assert found[0] == found[1]
-        assert None not in found[0][task].values()
-
-
-def test_affinity_counts_only_pairs_that_both_tasks_label(rooms: Path) -> None:
-    given = {task: sample(task, missing=task == "depth") for task in ("seg", "depth", "edge")}
-    found = affinity.matches(given, 1, 3, affinity.Rules(0.1, 15.0, "between"))
-    assert found["seg", "edge"].sum() > 0
-    assert found["seg", "depth"].sum() == found["depth", "edge"].sum() == 0
 
 
 # Cards and derived labels -----------------------------------------------------------------------------------------

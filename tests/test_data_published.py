@@ -13,14 +13,16 @@ from types import ModuleType
 import numpy as np
 import pascal_layout
 import pytest
-from archive_layout import write_layout
+from archive_layout import source, tree, write_layout
 from faults import record
 from PIL import Image
 from scipy.io import loadmat, savemat
 
-from mtinet.config import Archive, Limits
+from mtinet.config import Limits
 from mtinet.data import archives, cards, nyud, pascal, unpacking
 from mtinet.errors import UserError
+
+__all__ = ["tree"]
 
 
 @pytest.fixture(autouse=True)
@@ -33,16 +35,6 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def published(module: ModuleType, monkeypatch: pytest.MonkeyPatch, **fields: object) -> None:
     """Take an archive with these fields for the published one."""
     monkeypatch.setattr(module, "ARCHIVE", dataclasses.replace(module.ARCHIVE, **fields))
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    write_layout(tmp_path / "tree")
-    return tmp_path / "tree"
-
-
-def source(path: Path, **fields: object) -> Archive:
-    return Archive(**{"path": str(path), "url": None, "google_drive": None, "sha256": None, **fields})
 
 
 def given_as(kind: str, root: Path) -> Path:

@@ -14,12 +14,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from archive_layout import write_layout
+from archive_layout import source, tree
 from faults import record
 
-from mtinet.config import Archive, Limits
+from mtinet.config import Limits
 from mtinet.data import archives, checking, nyud, unpacking
 from mtinet.errors import UserError
+
+__all__ = ["tree"]
 
 
 @pytest.fixture(autouse=True)
@@ -27,16 +29,6 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     card = dataclasses.replace(nyud.ARCHIVE, size=(48, 64), counts={"train": 3, "val": 2})
     monkeypatch.setattr(nyud, "ARCHIVE", card)
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    write_layout(tmp_path / "tree")
-    return tmp_path / "tree"
-
-
-def source(path: Path, **fields: object) -> Archive:
-    return Archive(**{"path": str(path), "url": None, "google_drive": None, "sha256": None, **fields})
 
 
 def entry(name: str, **fields: object) -> tarfile.TarInfo:

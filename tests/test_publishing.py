@@ -19,10 +19,9 @@ from archive_layout import write_layout
 from faults import record
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from own_folder import write_own
+from own_folder import declare, parameters, write_own
 from PIL import Image
 from small_project import ROOT, contents, results, write_project
-from test_data_folders import declare, parameters
 
 from mtinet import config, files, paths, stage
 from mtinet.data import cards

@@ -1,26 +1,22 @@
-"""Teachers: trained ones learn and are reproducible, those in ONNX files say exactly what the network computes."""
+"""Teachers: trained ones learn and are reproducible, the archive's labels win, and mistakes name the key."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-import hashlib
 import runpy
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-import yaml
-from onnx import TensorProto, helper, numpy_helper
 from pascal_layout import write_layout
 from PIL import Image
 from synthetic import frame
+from taught import CONTENT, PROBABILITY, ROOT, STUDY, network, project, unchanged, write_params
 
 from mtinet import config, files, paths, teachers
 from mtinet.data import cards, nyud, pascal, scene_set
@@ -30,40 +26,12 @@ from mtinet.evaluation.comparison import distilled
 from mtinet.teachers import trained
 from pipeline import rules
 
-ROOT = Path(__file__).resolve().parents[1]
-CONTENT = yaml.safe_load((ROOT / "params.yaml").read_text())
-STUDY = "scenes-smoke"
+__all__ = ["project"]
 
 
 def run_stage(name: str, *arguments: str) -> None:
     sys.argv = [f"stages/{name}.py", "--dataset", "pascal", *arguments]
     runpy.run_path(str(ROOT / "stages" / f"{name}.py"), run_name="__main__")
-
-
-def write_params(change: Callable[[Any], None]) -> config.Params:
-    """params.yaml at smoke scale, on one thread of the CPU, as `change` leaves it."""
-    content = copy.deepcopy(CONTENT)
-    content["study"] |= {"scale": "smoke", "source": {"nyud": "scenes", "pascal": "scenes"}}
-    content["compute"] = {"threads": 1, "device": "cpu"}
-    change(content)
-    Path("params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    return config.load()
-
-
-def unchanged(content: Any) -> None:
-    """params.yaml as it is."""
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch) -> Path:
-    """A folder to run stages in, with a PASCAL-like data set that lacks the teachers' labels."""
-    monkeypatch.setattr(sys, "argv", [])
-    monkeypatch.chdir(tmp_path)
-    write_params(unchanged)
-    raw = paths.raw(STUDY, "pascal")
-    write_layout(raw, taught=False)
-    files.write_json(paths.card(STUDY, "pascal"), cards.make_card(raw, "pascal", "scenes"))
-    return tmp_path
 
 
 # Trained teachers -------------------------------------------------------------------------------------------
@@ -302,172 +270,6 @@ def test_without_a_network_to_train_nothing_is_taught_nor_waited_for(monkeypatch
     (distill,) = (rule for rule in found if rule.stage == "distill")
     assert not [path for path in distill.inputs if "teacher" in str(path)]
     assert {"teachers.pascal.normals.kind", "teachers.pascal.sal.kind"} <= set(distill.params)
-
-
-# ONNX files -------------------------------------------------------------------------------------------------
-
-# Output channels as rows: weights of the three input channels, and a constant.
-PROBABILITY = [[1 / 3, 1 / 3, 1 / 3, 0.0]]
-MIRRORED = [[0, 0, 0, 0.6], [0, 0, 0, 0.0], [0, 0, 0, -0.8]]
-
-
-def network(name: str, rows: list[list[float]], side: int = 16, rank: int = 4, **changes: Any) -> dict[str, Any]:
-    """Write a network of one 1x1 convolution and return its declaration as in params.yaml."""
-    weights = np.array(rows, np.float32)
-    nodes = [helper.make_node("Conv", ["image", "w", "b"], ["answer"])]
-    shape: list[Any] = [1, len(rows), side, side]
-    if rank == 3:
-        nodes = [
-            helper.make_node("Conv", ["image", "w", "b"], ["batched"]),
-            helper.make_node("Squeeze", ["batched", "axis"], ["answer"]),
-        ]
-        shape = shape[1:]
-    graph = helper.make_graph(
-        nodes, "teacher",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, side, side])],
-        [helper.make_tensor_value_info("answer", TensorProto.FLOAT, shape)],
-        [
-            numpy_helper.from_array(weights[:, :3, None, None].copy(), "w"),
-            numpy_helper.from_array(weights[:, 3].copy(), "b"),
-            numpy_helper.from_array(np.array([0], np.int64), "axis"),
-        ],
-    )  # fmt: skip
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.checker.check_model(model)
-    content = model.SerializeToString()
-    Path(name).write_bytes(content)
-    declared = {
-        "file": f"{name}#sha256={hashlib.sha256(content).hexdigest()}",
-        "input": {"height": side, "width": side},
-        "colours": "rgb",
-        "mean": [0.0, 0.0, 0.0],
-        "std": [1.0, 1.0, 1.0],
-        "output": None,
-        "activation": "none",
-        "channels": [f"+{channel}" for channel in range(len(rows))],
-    }
-    return declared | changes
-
-
-def teacher_of(task: str, section: dict[str, Any]) -> config.Params:
-    """Parameters with this ONNX teacher for `task`, and a sound one for the other."""
-
-    def change(content: Any) -> None:
-        other, rows = ("sal", PROBABILITY) if task == "normals" else ("normals", MIRRORED)
-        content["teachers"]["pascal"][task] |= {"kind": "onnx", "onnx": section}
-        content["teachers"]["pascal"][other] |= {"kind": "onnx", "onnx": network("other.onnx", rows)}
-
-    return write_params(change)
-
-
-def predicted(task: str, section: dict[str, Any], image: np.ndarray) -> np.ndarray:
-    params = teacher_of(task, section)
-    teachers.check(params, "pascal")
-    teacher = params.teachers["pascal"][task]
-    label: np.ndarray = teachers.kind_of(teacher).load(teacher, task, Path(), params.compute)(image)
-    return label
-
-
-NOISE = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-
-
-def test_an_onnx_teacher_sees_the_declared_pixels(project):
-    """At the network's own size nothing is resized: the answer is the closed form."""
-    rgb = NOISE / 255
-    np.testing.assert_allclose(predicted("sal", network("a.onnx", PROBABILITY), NOISE), rgb.mean(-1), atol=1e-6)
-    red = network("b.onnx", [[1, 0, 0, 0]], mean=[0.5, 0.1, 0.1], std=[0.2, 1.0, 1.0], activation="sigmoid")
-    expected = 1 / (1 + np.exp(-(rgb[..., 0] - 0.5) / 0.2))
-    np.testing.assert_allclose(predicted("sal", red, NOISE), expected, atol=1e-6)
-    expected = 1 / (1 + np.exp(-(rgb[..., 2] - 0.5) / 0.2))
-    np.testing.assert_allclose(predicted("sal", red | {"colours": "bgr"}, NOISE), expected, atol=1e-6)
-    two = network("c.onnx", [[1, 0, 0, 0], [0, 1, 0, 0]], activation="softmax", channels=["+1"])
-    expected = np.exp(rgb[..., 1]) / (np.exp(rgb[..., 0]) + np.exp(rgb[..., 1]))
-    np.testing.assert_allclose(predicted("sal", two, NOISE), expected, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("activation", "channels", "expected"),
-    [
-        ("none", ["+0", "+1", "+2"], [0.6, 0.0, -0.8]),
-        ("none", ["+0", "-1", "-2"], [0.6, 0.0, 0.8]),
-        ("none", ["-2", "+1", "+0"], [0.8, 0.0, 0.6]),
-        ("centred", ["+0", "+1", "+2"], np.array([0.2, -1.0, -2.6]) / np.sqrt(0.04 + 1 + 6.76)),
-    ],
-)
-def test_normals_are_turned_into_the_projects_axes(project, activation, channels, expected):
-    section = network("a.onnx", MIRRORED, activation=activation, channels=channels)
-    found = predicted("normals", section, np.zeros((21, 33, 3), np.uint8))
-    assert found.shape == (21, 33, 3)
-    np.testing.assert_allclose(found, np.broadcast_to(expected, found.shape), atol=1e-6)
-
-
-def test_a_prediction_comes_back_bilinearly_to_the_images_size(project):
-    image = np.repeat(np.linspace(0, 255, 64).astype(np.uint8)[None, :, None], 40, 0).repeat(3, 2)
-    small = np.asarray(Image.fromarray(image).resize((16, 16), Image.Resampling.BILINEAR))[..., 0] / 255
-    columns = (np.arange(64) + 0.5) * 16 / 64 - 0.5
-    expected = np.interp(columns, np.arange(16), small[0])
-    found = predicted("sal", network("a.onnx", PROBABILITY), image)
-    np.testing.assert_allclose(found, np.broadcast_to(expected, (40, 64)), atol=1e-6)
-
-
-def test_an_onnx_teacher_with_operators_or_weights_from_elsewhere_is_refused(project):
-    """What runs is what the digest covers: ONNX Runtime's own operators, and weights in the one file."""
-    image, answer = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 8, 8]) for name in ("image", "a"))
-    weights = numpy_helper.from_array(np.ones((3, 3, 1, 1), np.float32), "w")
-    foreign = helper.make_graph([helper.make_node("Own", ["image"], ["a"], domain="own")], "g", [image], [answer])
-    plain = helper.make_graph([helper.make_node("Conv", ["image", "w"], ["a"])], "g", [image], [answer], [weights])
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
-    Path("own.onnx").write_bytes(helper.make_model(foreign, opset_imports=opsets, ir_version=8).SerializeToString())
-    model = helper.make_model(plain, opset_imports=opsets[:1], ir_version=8)
-    onnx.save(model, "two.onnx", save_as_external_data=True, location="two.bin", size_threshold=0)
-    for name, said in (("own.onnx", "own:Own.* is not a registered"), ("two.onnx", "keeps weights in other files")):
-        digest = hashlib.sha256(Path(name).read_bytes()).hexdigest()
-        params = teacher_of("sal", network("a.onnx", PROBABILITY) | {"file": f"{name}#sha256={digest}"})
-        with pytest.raises(UserError, match=f"teachers.pascal.sal.onnx: file: {name}.*{said}") as caught:
-            teachers.check(params, "pascal")
-        assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("task", "rows", "changes", "expected"),
-    [
-        ("sal", PROBABILITY, {"file": "gone.onnx#sha256=0"}, "file: found 'gone.onnx', expected an ONNX file"),
-        ("sal", PROBABILITY, {"file": "a.onnx#sha256=0123"}, "file: a.onnx has SHA-256 "),
-        ("sal", PROBABILITY, {"file": "a.onnx"}, "expected its SHA-256 behind its name"),
-        ("sal", PROBABILITY, {"channels": ["+1"]}, "found float32 of shape [1, 1, 16, 16], expected floating point"),
-        ("sal", PROBABILITY, {"channels": ["+0", "+0"]}, "channels: found ['+0', '+0'], expected 1 for 'sal'"),
-        ("sal", PROBABILITY, {"output": "mask"}, "output: found 'mask', expected one of answer"),
-        ("sal", PROBABILITY, {"input": {"height": 8, "width": 16}}, "input: the network does not take it"),
-        ("sal", PROBABILITY, {"rank": 3}, "found float32 of shape [1, 16, 16], expected floating point [1, C, h, w]"),
-        ("normals", PROBABILITY, {}, "channels: found ['+0'], expected 3 for 'normals'"),
-    ],
-)
-def test_check_names_what_is_wrong_with_an_onnx_teacher(project, task, rows, changes, expected):
-    rank = changes.get("rank", 4)
-    changes = {key: value for key, value in changes.items() if key != "rank"}
-    params = teacher_of(task, network("a.onnx", rows, rank=rank, **changes))
-    with pytest.raises(UserError) as caught:
-        teachers.check(params, "pascal")
-    message = str(caught.value)
-    assert message.startswith(f"teachers.pascal.{task}.onnx: ")
-    assert expected in message
-    assert "\n" not in message
-
-
-def test_a_file_that_is_no_network_and_a_missing_teacher_are_named(project):
-    Path("b.onnx").write_bytes(b"nothing")
-    digest = hashlib.sha256(b"nothing").hexdigest()
-    params = teacher_of("sal", network("a.onnx", PROBABILITY) | {"file": f"b.onnx#sha256={digest}"})
-    with pytest.raises(UserError, match=r"onnx: file: b.onnx is no readable ONNX network"):
-        teachers.check(params, "pascal")
-    with pytest.raises(UserError, match=r"declare teachers.pascal.sal in params.yaml, or set study.source.pascal"):
-        teachers.check(params.model_copy(update={"teachers": {}}), "pascal")
-
-
-@pytest.mark.parametrize(("value", "expected"), [(1.5, "predicts 1.5 to 1.5, expected 0..1"), (np.nan, "NaN")])
-def test_what_is_no_probability_is_refused(project, value, expected):
-    with pytest.raises(UserError, match=expected):
-        predicted("sal", network("a.onnx", [[0, 0, 0, value]]), NOISE)
 
 
 # Parameters and rules ---------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
-from test_teachers import PROBABILITY, network, project, teacher_of
+from taught import PROBABILITY, network, project, teacher_of
 
 from mtinet import teachers
 from mtinet.errors import UserError

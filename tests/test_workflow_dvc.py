@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from archive_layout import write_layout
 from documents import Command
 from following import ended, experiments, file_at, follow
 from forge import Job
+from lock_entries import changed, declared, digest_code, digested, noted, without_entries
 from remotes import use_folder
 from tracking_server import runs_of
 from workflow import KEPT, TABLES, Project, stages_run
@@ -57,41 +57,6 @@ def project(tmp_path_factory: pytest.TempPathFactory, notes: Path) -> Project:
     return project
 
 
-def declared(project: Project) -> dict[str, dict[str, Any]]:
-    """By command: the stage as dvc.lock records it, with what it depended on and wrote."""
-    lock = yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]
-    return {stage["cmd"].removeprefix("python "): stage for name, stage in lock.items() if not is_code(name)}
-
-
-def digested(project: Project, stage: dict[str, Any]) -> list[str]:
-    """The files, and the entries of files as file:key, behind the digests that the stage depends on."""
-    (digests,) = [entry["path"] for entry in stage["deps"] if entry["path"].startswith("runs/code/")]
-    return list(json.loads((project.folder / digests).read_text()))
-
-
-def changed(project: Project) -> set[str]:
-    """What DVC finds changed, once the code is digested."""
-    digest_code(project)
-    return set(json.loads(project.run("dvc", "status", "--json")))
-
-
-def digest_code(project: Project) -> None:
-    project.run("dvc", "repro", "--single-item", "code_nyud")
-
-
-def is_code(name: str) -> bool:
-    """Whether it is a stage that digests the code of others."""
-    return name.startswith("code_")
-
-
-def noted(project: Project, notes: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Per process of a stage, workers included: its notes and its stage in dvc.lock."""
-    stages = declared(project)
-    contents = [json.loads(path.read_text()) for path in notes.glob("*.json")]
-    pairs = [(content, stages.get(" ".join(content["argv"]))) for content in contents]
-    return [(content, stage) for content, stage in pairs if stage is not None]
-
-
 def test_every_stage_imports_only_what_it_declares(project: Project, notes: Path) -> None:
     pairs = noted(project, notes)
     assert {stage["cmd"] for _, stage in pairs} == {stage["cmd"] for stage in declared(project).values()}
@@ -122,13 +87,6 @@ def test_every_stage_reads_only_the_parameters_it_declares(project: Project, not
         for key in set(content["params"]) - without_entries(project, content["argv"]):
             inside = any(key == name or key.startswith(f"{name}.") or name.startswith(f"{key}.") for name in depends)
             assert inside, f"{stage['cmd']} reads {key}, it depends on {sorted(depends)}"
-
-
-def without_entries(project: Project, command: list[str]) -> set[str]:
-    """Sections by data set that have none for the stage's: what it reads there is that there is nothing."""
-    params = yaml.safe_load((project.folder / "params.yaml").read_text())
-    dataset = command[command.index("--dataset") + 1]
-    return {section for section in ("teachers", "experiments") if dataset not in params[section]}
 
 
 def test_the_table_is_there_with_all_its_rows(project: Project) -> None:
