@@ -140,6 +140,8 @@ def test_any_lock_is_read_as_dvc_reads_it(tmp_path: Path, content: dict[str, Any
         b"schema: '2.0'\nstages:\n  stage_a:\n    cmd: \xff\n",
         b"schema: '2.0'\nstages:\n  stage_a:\n    cmd: &x y\n  stage_b:\n    cmd: *x\n",
         b"schema: '1.0'\nstages:\n  stage_a:\n    cmd: x\n",
+        b"schema: '2.0'\nstages:\n  stage_a\n    cmd: x\n",
+        b"schema: '2.0'\nstages:\n  stage_a:\n    cmd: x\n  # word\n  stage_b:\n    cmd: y\n",
     ],
 )
 def test_odd_locks_are_read_as_dvc_reads_them(tmp_path: Path, text: bytes) -> None:

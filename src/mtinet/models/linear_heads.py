@@ -1,7 +1,7 @@
-"""A shared backbone with the least head per task: what a backbone is trained with before the experiments.
+"""A shared backbone with the least head per task: what FPN is trained with before the experiments.
 
-No method of the paper. Heads of a size would cost more than the backbone (FPN's, four fifths of a step), to be thrown
-away; and what a linear head reads, a backbone has to compute itself.
+No method of the paper. Heads of its own would cost FPN four fifths of a step, to be thrown away; and what a linear head
+reads, the backbone has to compute itself. See mtinet/training/pretraining.py.
 """
 
 from __future__ import annotations
