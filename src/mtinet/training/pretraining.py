@@ -17,8 +17,8 @@ from mtinet.models.backbones import WHOLE
 from mtinet.training import beforehand, loop
 from mtinet.training.beforehand import Learner
 
-# What a backbone is trained with, by its library. FPN's own heads would be four fifths of a step, and linear ones teach its
-# wide levels as well; of HRNet's 18 finest channels linear heads find neither edges nor parts.
+# What a backbone is trained with, by its library. FPN's own heads would be four fifths of a step, and linear ones teach
+# its wide levels as well; of HRNet's 18 finest channels linear heads find neither edges nor parts.
 METHODS = {"fpn": "linear_heads"}
 OTHERWISE = "multi_task"
 
