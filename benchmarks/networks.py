@@ -31,7 +31,7 @@ class Scale:
     images: int
 
 
-LAPTOP = Scale(64, 96, 6, 168)
+LAPTOP = Scale(64, 96, 4, 108)
 PAPER = Scale(480, 640, 6, 795)
 
 

@@ -19,7 +19,7 @@ METHODS = {"multi_task": 1.7, "pad_net": 4.5, "mti_net": 3.5, "astmt": 5.0}
 START = 30.0  # of a run's two processes, in such steps
 OTHERS = 100.0  # anything but a run, in such steps
 UNCOUNTED = 1000  # training images of a data set of one's own
-PRETRAINING = 1500.0  # a backbone's training on all tasks, with its pictures
+PRETRAINING = 1000.0  # a backbone's training on all tasks, with its pictures
 BEFORE = ("check", "dataset", "teach", "distill", "prepare", "blind", "pretrain")
 
 
@@ -36,22 +36,29 @@ class Job:
 
 def jobs(params: Params, rules: Sequence[Rule]) -> list[Job]:
     """All portions, those to be started first first: a data set, the first table's runs, the other runs by length."""
-    return [job for dataset in datasets_of(rules) for job in jobs_of(params, dataset, rules)]
+    found: list[Job] = []
+    for dataset in datasets_of(rules):
+        first_run = frozenset(job.name for job in [job for job in found if job.run][:1])
+        found += jobs_of(params, dataset, rules, first_run)
+    return found
 
 
-def jobs_of(params: Params, dataset: str, rules: Sequence[Rule]) -> list[Job]:
-    """One dataset's portions: data, teachers, pre-trained backbones, runs and tables, and what needs all of them."""
+def jobs_of(params: Params, dataset: str, rules: Sequence[Rule], begun: frozenset[str] = frozenset()) -> list[Job]:
+    """One dataset's portions: data, pre-trained backbones, teachers, runs and tables, and what needs all of them.
+
+    Backbones are long in training and wait for the jobs `begun`: before an earlier dataset's runs have begun, a core
+    has nothing else to do for a moment, and the first table of all would wait for it.
+    """
     own = [rule for rule in rules if rule.dataset == dataset]
     raw, packed = f"{dataset} data", f"{dataset} packed"
     teachers = {f"{dataset} teacher of {rule.method}": rule for rule in own if rule.stage == "teach"}
     sources = [entry["trained"]["learns_from"] for entry in trained_teachers(dataset).values()]
     others = {f"{source} data" for source in sources if source != SCENES}
     before = [Job(raw, (stage_name(dataset), *names(own, "check", "dataset")), frozenset(), OTHERS)]
-    before += [Job(name, names([rule]), frozenset({raw, *others}), OTHERS) for name, rule in teachers.items()]
     trained = {f"{dataset} pre-training of {name.partition('@')[2]}": name for name in names(own, "pretrain")}
+    before += [Job(name, (stage,), frozenset({raw, *begun}), PRETRAINING) for name, stage in trained.items()]
+    before += [Job(name, names([rule]), frozenset({raw, *others}), OTHERS) for name, rule in teachers.items()]
     before.append(Job(packed, names(own, "distill", "prepare", "blind"), frozenset({raw, *teachers}), OTHERS))
-    # They need no packed data, but neither would they be needed before, and the first table of all would wait for them.
-    before += [Job(name, (stage,), frozenset({packed}), PRETRAINING) for name, stage in trained.items()]
     runs = runs_of(params, dataset, own, frozenset({packed, *trained}))
     # A data set of one's own has no tables; where the notes of all tables quote the controls, none can come first.
     first = "" if floor_of(dataset) else next(iter(layouts(dataset)), "")

@@ -90,6 +90,19 @@ def test_the_first_tables_runs_come_before_all_others(found: list[Job]) -> None:
     assert ends < [portion.name for portion in found].index(runs[12])
 
 
+def test_backbones_are_trained_as_soon_as_it_delays_no_first_table(found: list[Job]) -> None:
+    """Beside whatever else comes before a later dataset's runs, but not while an earlier one's wait for their data."""
+    names = [portion.name for portion in found]
+    trained = [portion for portion in found if "pre-training" in portion.name]
+    first_run = next(portion.name for portion in found if portion.run)
+    assert len(trained) == 2
+    for portion in trained:
+        assert portion.after == {"pascal data", first_run}
+        assert names.index(portion.name) < names.index("pascal teacher of normals") < names.index("pascal packed")
+    alone = jobs(load(ROOT / "params.yaml"), [rule for rule in rules() if rule.dataset == "pascal"])
+    assert {portion.after for portion in alone if "pre-training" in portion.name} == {frozenset({"pascal data"})}
+
+
 def test_what_comes_after_a_changed_stage_is_due_whatever_the_order() -> None:
     chain = [job("late", "middle"), job("middle", "early"), job("early"), job("other")]
     assert [portion.name for portion in due(chain, ["early"])] == ["late", "middle", "early"]
