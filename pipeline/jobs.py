@@ -16,10 +16,10 @@ from pipeline.rule import Rule, datasets_of
 # They order the jobs (the longest first) and weight the time that is said to be left; no result depends on them.
 BACKBONES = {"fpn/resnet18": 1.3, "fpn/resnet50": 4.0, "timm/hrnet_w48": 6, "dlv3/resnet26": 3.0, "dlv3/resnet50": 4.5}
 METHODS = {"multi_task": 1.7, "pad_net": 4.5, "mti_net": 3.5, "astmt": 5.0}
+HEADS = {"own": 2.0, "linear": 1.0}  # of pre-training, on all tasks
 START = 30.0  # of a run's two processes, in such steps
 OTHERS = 100.0  # anything but a run, in such steps
 UNCOUNTED = 1000  # training images of a data set of one's own
-PRETRAINING = 1000.0  # a backbone's training on all tasks, with its pictures
 BEFORE = ("check", "dataset", "teach", "distill", "prepare", "blind", "pretrain")
 
 
@@ -56,7 +56,10 @@ def jobs_of(params: Params, dataset: str, rules: Sequence[Rule], begun: frozense
     others = {f"{source} data" for source in sources if source != SCENES}
     before = [Job(raw, (stage_name(dataset), *names(own, "check", "dataset")), frozenset(), OTHERS)]
     trained = {f"{dataset} pre-training of {name.partition('@')[2]}": name for name in names(own, "pretrain")}
-    before += [Job(name, (stage,), frozenset({raw, *begun}), PRETRAINING) for name, stage in trained.items()]
+    before += [
+        Job(name, (stage,), frozenset({raw, *begun}), pretraining_cost(params, dataset, stage.partition("@")[2]))
+        for name, stage in trained.items()
+    ]
     before += [Job(name, names([rule]), frozenset({raw, *others}), OTHERS) for name, rule in teachers.items()]
     before.append(Job(packed, names(own, "distill", "prepare", "blind"), frozenset({raw, *teachers}), OTHERS))
     runs = runs_of(params, dataset, own, frozenset({packed, *trained}))
@@ -116,6 +119,13 @@ def cost(params: Params, dataset: str, name: str) -> float:
     images = scale.scenes.train if scale.scenes else UNCOUNTED
     steps = scale.epochs_for(experiment.backbone) * (images // scale.batch_size)
     return START + steps * BACKBONES.get(experiment.backbone, 1.0) * METHODS.get(method, 1.0)
+
+
+def pretraining_cost(params: Params, dataset: str, name: str) -> float:
+    """About how long a backbone is trained on all tasks, with its pictures, in the same steps."""
+    declared = params.pretraining[dataset][name]
+    budget = declared.budgets[params.study.scale]
+    return OTHERS + budget.steps * BACKBONES.get(declared.backbone, 1.0) * HEADS[declared.heads]
 
 
 def longest_first(found: Iterable[Job]) -> list[Job]:

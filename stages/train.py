@@ -59,7 +59,8 @@ def main() -> None:
         launching.start(run.processes)
         distributed.require(run.processes)
         in_git = [paths.history(*run.location), paths.manifest(*run.location)]
-        with distributed.by_first(stage.writing(cached=[paths.weights(*run.location)], in_git=in_git)):
+        writing = stage.writing([paths.weights(*run.location)], in_git, beside=[paths.timing(*run.location)])
+        with distributed.by_first(writing):
             device = loop.device_of(params.compute.device)
             with distributed.joined(device):
                 train(run, device)

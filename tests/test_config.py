@@ -48,6 +48,17 @@ def refusal(tmp_path: Path, content: Any) -> str:
         ((*MTI, "lr"), -1.0, ["hrnet18-mti.lr: found -1.0", "greater than 0"]),
         ((*MTI, "lerning_rate"), 1.0, ["hrnet18-mti.lerning_rate: unknown parameter"]),
         (("scales", "laptop", "nyud", "input", "height"), 100, ["scales.laptop.nyud.input.height: found 100", "32"]),
+        (
+            ("scales", "laptop", "nyud", "batch_size"),
+            109,
+            ["scales.laptop.nyud", "batch_size: found 109", "train, 108"],
+        ),
+        (
+            ("scales", "laptop", "nyud", "epochs_of", "timm/hrnet_w48"),
+            0.02,  # 2 of 108 images
+            ["scales.laptop.nyud", "epochs_of.timm/hrnet_w48: found 0.02, expected 0.037 or more", "batch_size 4"],
+        ),
+        (("pretraining", "pascal", "hrnet18", "heads"), "linaer", ["heads: found 'linaer'", "'own' or 'linear'"]),
         (("seeds",), [0, 0], ["seeds", "twice"]),
         (("seeds",), [], ["seeds", "at least 1"]),
         (("compute", "threads"), 0, ["compute.threads: found 0"]),

@@ -151,6 +151,10 @@ def test_told_to_leave_twice_and_one_checkpoint_torn(folder: Path, uninterrupted
         assert len(unfinished(folder)) == after
     older, newer = unfinished(folder)
     tear(newer, 0.5)
+    for place in (paths.timing, paths.history):  # as of a kill in the instant of replacing one
+        target = folder / place(STUDY, "nyud", EXPERIMENT, 0)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.with_name(f".part-1-{target.name}").write_text("half")
     process = start(folder)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
@@ -159,6 +163,7 @@ def test_told_to_leave_twice_and_one_checkpoint_torn(folder: Path, uninterrupted
     assert older.name not in errors
     assert contents(folder, EXPERIMENT) == uninterrupted.trained
     assert not unfinished(folder)
+    assert not list(folder.rglob(".part-*"))
     record("SIGTERM or SIGUSR1 during training", tried=2, lost=0)
     record("Newest checkpoint torn, training started again", tried=1, lost=0)
 

@@ -209,7 +209,9 @@ def test_less_than_one_epoch_is_the_beginning_of_one(tmp_path: Path) -> None:
 
 def test_a_part_of_an_epoch_without_a_whole_batch_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="batch_size is 4, expected at most the 3 training images"):
-        trained(make_run(epochs_of={HRNET: 0.2}), tmp_path, SyntheticSplit(16))
+        trained(
+            make_run(epochs_of={HRNET: 0.34}), tmp_path, SyntheticSplit(8)
+        )  # an archive may have fewer than declared
 
 
 @pytest.mark.parametrize("count", [0, 0.0, -0.5, 1.5, 1.0, float("nan"), "1", True])

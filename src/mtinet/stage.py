@@ -65,15 +65,16 @@ def say(error: BaseException, message: str = "") -> None:
 
 
 @contextlib.contextmanager
-def writing(cached: Sequence[Path] = (), in_git: Sequence[Path] = ()) -> Iterator[None]:
+def writing(cached: Sequence[Path] = (), in_git: Sequence[Path] = (), beside: Sequence[Path] = ()) -> Iterator[None]:
     """What surrounds the making of a stage's outputs: no other process makes them, a failure says how they come back.
 
     `cached` are the stage's outputs in the DVC cache, `in_git` those that git keeps. An orchestrator may
     have deleted them before the stage began (Snakemake does, DVC keeps them: they are `persist`).
+    `beside`: what else the stage writes, which is nobody's output.
     """
     outputs = [*cached, *in_git]
     with locks.writing(outputs[0]):
-        for path in outputs:
+        for path in (*outputs, *beside):
             files.recover(path)
         try:
             yield

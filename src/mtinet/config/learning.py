@@ -105,10 +105,12 @@ class Teacher(Strict):
 class Pretraining(Strict):
     """A backbone's training on all tasks of a dataset at once, on pictures rendered for it alone from `seed`.
 
-    It stands in for ImageNet's where a scale says `pretrained: scenes` of the backbone.
+    It stands in for ImageNet's where a scale says `pretrained: scenes` of the backbone. `heads`: own (the paper's of
+    multi-task learning) or linear.
     """
 
     backbone: Backbone
+    heads: Literal["own", "linear"]
     lr: Rate
     weight_decay: Decay
     seed: Seed

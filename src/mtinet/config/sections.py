@@ -124,7 +124,17 @@ class Scale(Strict):
         """The last incomplete batch is dropped, so that one batch at least must be complete."""
         if self.scenes is not None and self.batch_size > self.scenes.train:
             raise ValueError(f"batch_size: found {self.batch_size}, expected at most scenes.train, {self.scenes.train}")
+        for backbone, epochs in self.epochs_of.items():
+            if self.scenes is not None and self.images_seen(backbone, self.scenes.train) < self.batch_size:
+                raise ValueError(
+                    f"epochs_of.{backbone}: found {epochs}, expected {self.batch_size / self.scenes.train:.3g} or more,"
+                    f" for one batch of batch_size {self.batch_size} from scenes.train, {self.scenes.train}"
+                )
         return self
+
+    def images_seen(self, backbone: str, images: int) -> int:
+        """How many of the training images an epoch on `backbone` has: all, or a part where epochs are below 1."""
+        return round(images * min(1, self.epochs_for(backbone)))
 
     def epochs_for(self, backbone: str) -> int | float:
         """Epochs that experiments on `backbone` get: their own number where `epochs_of` gives one.

@@ -121,4 +121,6 @@ def one_row(
 def epochs_in_words(histories: Histories) -> str:
     """The axis' name, with the steps of an epoch where all runs agree on them."""
     lengths = {float(history["steps"].iloc[-1] / history["epoch"].iloc[-1]) for history in histories.values()}
-    return f"epoch ({lengths.pop():g} steps)" if len(lengths) == 1 else "epoch"
+    # An only row may be of a part of an epoch: see Scale.epochs_for.
+    words = "all that is trained" if all(len(history) == 1 for history in histories.values()) else "epoch"
+    return f"{words} ({lengths.pop():g} steps)" if len(lengths) == 1 else words

@@ -27,7 +27,7 @@ def steps_per_epoch(run: Run, images: int) -> int:
 
 def images_seen(run: Run, images: int) -> int:
     """How many of the training images an epoch has: all, or the part where less than one epoch is declared."""
-    return round(images * min(1, run.passes))
+    return run.scale.images_seen(run.experiment.backbone, images)
 
 
 def epoch(run: Run, split: PackedSplit, number: int, first: int = 0, share: slice = ALL) -> Iterator[dict[str, Tensor]]:

@@ -17,10 +17,7 @@ from mtinet.models.backbones import WHOLE
 from mtinet.training import beforehand, loop
 from mtinet.training.beforehand import Learner
 
-# What a backbone is trained with, by its library. FPN's own heads would be four fifths of a step, and linear ones teach
-# its wide levels as well; of HRNet's 18 finest channels linear heads find neither edges nor parts.
-METHODS = {"fpn": "linear_heads"}
-OTHERWISE = "multi_task"
+METHODS = {"own": "multi_task", "linear": "linear_heads"}
 
 
 def pretrain(params: Params, dataset: str, name: str, folder: Path) -> list[Path]:
@@ -42,7 +39,7 @@ def pretrain(params: Params, dataset: str, name: str, folder: Path) -> list[Path
         split = PackedSplit(work / "packed")
     learner = Learner(
         name=f"pretraining-{name}",
-        method=METHODS.get(declared.backbone.partition("/")[0], OTHERWISE),
+        method=METHODS[declared.heads],
         backbone=declared.backbone,
         tasks=tasks,
         lr=declared.lr,
