@@ -15,11 +15,12 @@ export PYTHONUNBUFFERED := 1
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup repro longer verify commit adopt test lint pipeline bench bench-edges reliability growth cluster-test lock
+.PHONY: setup repro panel longer verify commit adopt test lint pipeline bench bench-edges reliability growth cluster-test lock
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make repro     set up, then regenerate every table (dvc repro, several runs side by side)"
+	@echo "make panel PHOTO=photo.jpg  train one network (RUN=nyud/hrnet18-mti-n) and show what it sees in a photo (8 minutes)"
 	@echo "make longer    a study apart: ten times the training, single task and MTI-Net on both data sets (25 minutes)"
 	@echo "make verify    check every run's manifest against parameters, code and data"
 	@echo "make commit    take a Snakemake run's results into DVC's cache, once they are verified"
@@ -47,6 +48,14 @@ $(SET_UP): requirements.lock pyproject.toml
 repro: setup
 	python -m pipeline.repro
 
+RUN ?= nyud/hrnet18-mti-n
+panel:
+	@test -f "$(PHOTO)" || { echo "ERROR: PHOTO is '$(PHOTO)', expected a file: make panel PHOTO=/path/to/photo.jpg"; exit 1; }
+	@$(MAKE) --no-print-directory setup
+	python -m pipeline.repro --run "$(RUN)"
+	mtinet predict "$(RUN)" "$(PHOTO)" --out predictions
+	@echo "Panel: $(CURDIR)/predictions/panels/$(basename $(notdir $(PHOTO))).png"
+
 longer: setup
 	python -m pipeline.apart longer
 	python -m benchmarks.longer
@@ -62,7 +71,7 @@ adopt: setup
 
 # One file of tests per process and one thread in each: two cores serve both.
 test: lint
-	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	ruff check .

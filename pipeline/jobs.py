@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mtinet import paths
 from mtinet.config import Params
+from mtinet.errors import UserError
 from pipeline.code_digests import stage_name
 from pipeline.dependencies import SCENES, floor_of, layouts, shown, trained_teachers
 from pipeline.matrix import dvc_name, items
@@ -139,3 +141,17 @@ def due(found: Sequence[Job], changed: Iterable[str]) -> list[Job]:
     while further := {job.name for job in found if job.after & stale} - stale:
         stale |= further
     return [job for job in found if job.name in stale]
+
+
+def of_run(params: Params, rules: Sequence[Rule], dataset: str, name: str, seeds: Iterable[int]) -> list[Job]:
+    """The training and evaluation of one experiment, and whatever these need; UserError for another seed."""
+    found = [job for each in datasets_of(rules) for job in jobs_of(params, each, rules)]
+    after = {job.name: job.after for job in found}
+    needed: set[str] = set()
+    left = {f"{dataset} {name} seed {seed}" for seed in seeds}
+    if unknown := left - set(after):
+        raise UserError(f"no run {unknown.pop()}: {paths.PARAMS} declares {name} under other seeds")
+    while left:
+        needed |= left
+        left = {other for job in left for other in after[job]} - needed
+    return [job for job in found if job.name in needed]

@@ -96,7 +96,7 @@ def track(dataset: str) -> Rule:
             *(f"{file}:" for file in table_files()),
             *task_entries(dataset),
         ),
-        code=code_of("track"),
+        code=(*code_of("track"), "src/mtinet/reporting/timings.html"),
     )
 
 

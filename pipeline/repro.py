@@ -4,7 +4,7 @@ DVC runs one stage after another, and a small network cannot keep two cores busy
 done well before the same two in turn with two threads each. So DVC gets the stages in portions, as many at once as
 there are cores for `compute.threads`, the first table's runs first.
 
-    python -m pipeline.repro [--jobs N]
+    python -m pipeline.repro [--jobs N] [--run DATASET/EXPERIMENT]
 """
 
 from __future__ import annotations
@@ -20,25 +20,29 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from mtinet import config, locks, paths, stage
+from mtinet.cli.project import check_declared, run_name, seeds_of
 from mtinet.config import Params
 from mtinet.errors import UserError
 from pipeline import write_dvc
 from pipeline.code_digests import stage_name
 from pipeline.dependencies import layouts
-from pipeline.jobs import Job, due, jobs
+from pipeline.jobs import Job, due, jobs, of_run
 from pipeline.rule import datasets_of
 from pipeline.rules import rules
 
 DVC = (sys.executable, "-m", "pipeline.dvc", "--wait-for-lock")
 LOGS = Path("logs/repro")
 TAIL = 30  # lines of a failed job's output that are shown
+# The first jobs are no trainings and say little about the pace: until much more is done, it is about this one.
+ASSUMED, STEP = 1000.0, 0.25  # cost (steps, see pipeline/jobs.py), and seconds of a core per step
 
 
 class Display:
     """Says what began, what ended, how many runs are left and about how long."""
 
-    def __init__(self, found: Sequence[Job]) -> None:
+    def __init__(self, found: Sequence[Job], workers: int) -> None:
         self.left = list(found)
+        self.assumed = ASSUMED * STEP / workers
         self.began = time.monotonic()
         self.done = 0.0
 
@@ -52,8 +56,8 @@ class Display:
         self.say(f"{job.name}: {seconds:.0f} s; {runs} run{'' if runs == 1 else 's'} left, about {self.remaining()}")
 
     def remaining(self) -> str:
-        """At the pace so far: cost done in the time since the start."""
-        pace = self.done / (time.monotonic() - self.began)
+        """At the pace so far, cost done in the time since the start, after `ASSUMED` at the usual one."""
+        pace = (self.done + ASSUMED) / (time.monotonic() - self.began + self.assumed)
         minutes = sum(job.cost for job in self.left) / pace / 60
         return f"{minutes:.0f} min" if minutes >= 1 else "less than a minute"
 
@@ -82,7 +86,7 @@ def make(job: Job) -> float:
 
 def side_by_side(found: Sequence[Job], workers: int) -> None:
     """Make all jobs, each after those that it needs; after a failure those that run are finished, no other begins."""
-    display = Display(found)
+    display = Display(found, workers)
     waiting = list(found)
     unfinished = {job.name for job in found}
     running: dict[Future[float], Job] = {}
@@ -137,17 +141,26 @@ def workers_for(params: Params) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, help="runs side by side; default: cores / threads of a run, 1 with a GPU")
+    parser.add_argument("--run", type=run_name, help="only this run, dataset/experiment[/seedN], and what it needs")
     given = parser.parse_args()
     with stage.reporting_errors(), locks.repro_alone():
         params = config.load()
+        if given.run:
+            check_declared(params, given.run)
         write_dvc.check()
         declared = rules()
         # Code first: then it shows what changed.
         run_dvc("--quiet", "--single-item", *map(stage_name, datasets_of(declared)))
-        found = jobs(params, declared)
+        found = (
+            of_run(params, declared, given.run.dataset, given.run.experiment, seeds_of(params, given.run))
+            if given.run
+            else jobs(params, declared)
+        )
         if begun(params):  # elsewhere all is due, and DVC takes seconds to find so
             found = due(found, changed_stages())
         side_by_side(found, given.jobs or workers_for(params))
+        if given.run:
+            return
         if not found:  # else the portions were everything, and to have DVC look at all again takes seconds
             run_dvc()
         for dataset in filter(layouts, params.experiments):

@@ -43,7 +43,10 @@ def rendered(params: Params, dataset: str) -> str:
     judged = files.read_json(paths.claims(study, dataset))
     claims = claims_table(dataset, judged, sources.conditions(params, dataset, compared(judged, names)))
     plain = [claims, labels_table(params, dataset, published), audit_table(dataset, audit(chosen, published, params))]
-    return page.render(TITLES.get(dataset, dataset), conditions, built, pictures, runs, manifests, plain=plain)
+    went = f"../../{paths.timings(study, dataset).as_posix()}"
+    return page.render(
+        TITLES.get(dataset, dataset), conditions, built, pictures, runs, manifests, plain=plain, went=went
+    )
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 from mtinet import config, files, locks, paths, stage
 from mtinet.config import Params
 from mtinet.errors import UserError
-from mtinet.reporting import layouts
+from mtinet.reporting import layouts, timings
 from mtinet.reporting.layouts import Layout
 from mtinet.training import tracking
 from mtinet.training.tracking import Tracker
@@ -78,6 +78,7 @@ def track(params: Params, dataset: str) -> dict[str, bool]:
     study = params.study_name(dataset)
     done: dict[str, bool] = {}
     runs: dict[str, list[Tracker]] = {}
+    links: dict[tuple[str, int], str] = {}
     for name, seed in params.runs(dataset):
         if not paths.metrics(study, dataset, name, seed).exists():
             continue
@@ -88,6 +89,10 @@ def track(params: Params, dataset: str) -> dict[str, bool]:
         tracker = mirror(study, dataset, name, seed)
         runs.setdefault(name, []).append(tracker)
         done[run] = not tracker.failed
+        if tracker.address:
+            links[name, seed] = tracker.address
+    went = timings.render(study, dataset, params.runs(dataset), links)
+    files.write_text(paths.timings(study, dataset), went)
     tables = layouts.of_study(params, dataset)
     if all(done.values()) and nest(study, dataset, tables, runs):
         tracking.fail_abandoned(study, dataset, lambda name: trained_now(study, name))
@@ -108,7 +113,7 @@ def main() -> None:
     with stage.reporting_errors():
         params = config.load()
         target = paths.tracked(params.study_name(dataset), dataset)
-        with stage.writing(cached=[target]):
+        with stage.writing(cached=[target], beside=[paths.timings(params.study_name(dataset), dataset)]):
             done = track(params, dataset)
             files.write_json(target, done)
             if not all(done.values()):

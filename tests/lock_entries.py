@@ -9,10 +9,12 @@ from typing import Any
 import yaml
 from workflow import Project
 
+from mtinet.stage import SAFE_LOADER
+
 
 def declared(project: Project) -> dict[str, dict[str, Any]]:
     """By command: the stage as dvc.lock records it, with what it depended on and wrote."""
-    lock = yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]
+    lock = yaml.load((project.folder / "dvc.lock").read_text(), Loader=SAFE_LOADER)["stages"]
     return {stage["cmd"].removeprefix("python "): stage for name, stage in lock.items() if not is_code(name)}
 
 

@@ -212,7 +212,7 @@ def mutate(content: Any, kind: str, key: Key, name: Any, value: Any) -> None:
 SPARSE = [key for key in PLACES if "rooms" in key or key[0] in ("pretraining", "compute")]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(
     kind=st.sampled_from(["delete", "replace", "rename", "add", "copy", "swap"]),
     key=st.one_of(st.sampled_from(PLACES), st.sampled_from(SPARSE)),

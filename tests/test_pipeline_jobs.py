@@ -13,7 +13,7 @@ from mtinet.config import load
 from mtinet.errors import UserError
 from pipeline import repro, write_dvc
 from pipeline.dependencies import ROOT
-from pipeline.jobs import Job, due, jobs
+from pipeline.jobs import Job, due, jobs, of_run
 from pipeline.matrix import dvc_name, items
 from pipeline.rules import rules
 
@@ -103,6 +103,23 @@ def test_backbones_are_trained_as_soon_as_it_delays_no_first_table(found: list[J
     assert {portion.after for portion in alone if "pre-training" in portion.name} == {frozenset({"pascal data"})}
 
 
+@pytest.mark.parametrize(("dataset", "name"), [("nyud", "hrnet18-mti-n"), ("pascal", "r18fpn-mti-s-en")])
+def test_one_run_has_all_that_it_reads_and_no_other_run(dataset: str, name: str) -> None:
+    reads, writer = files_of_stages()
+    portions = of_run(load(ROOT / "params.yaml"), rules(), dataset, name, [0])
+    assert [portion.name for portion in portions if portion.run] == [f"{dataset} {name} seed 0"]
+    made = {stage for portion in portions for stage in portion.stages}
+    for stage in made - {"code_nyud", "code_pascal"}:
+        for path in reads[stage]:
+            needed = {other for out, other in writer.items() if Path(path).is_relative_to(out)}
+            assert needed <= made, (stage, path)
+
+
+def test_a_run_under_another_seed_is_one_line() -> None:
+    with pytest.raises(UserError, match=r"no run nyud hrnet18-mti seed 7: params.yaml declares"):
+        of_run(load(ROOT / "params.yaml"), rules(), "nyud", "hrnet18-mti", [7])
+
+
 def test_what_comes_after_a_changed_stage_is_due_whatever_the_order() -> None:
     chain = [job("late", "middle"), job("middle", "early"), job("early"), job("other")]
     assert [portion.name for portion in due(chain, ["early"])] == ["late", "middle", "early"]
@@ -188,8 +205,18 @@ def test_a_failing_stage_is_named_with_its_output(
 
 
 def test_the_display_tells_runs_left_and_time(capsys: pytest.CaptureFixture[str]) -> None:
-    portions = [Job("one", (), frozenset(), 10.0, run=True), Job("two", (), frozenset(), 30.0, run=True)]
-    display = repro.Display(portions)
-    display.began -= 60  # a minute ago
+    portions = [Job("one", (), frozenset(), 1e6, run=True), Job("two", (), frozenset(), 3e6, run=True)]
+    display = repro.Display(portions, workers=2)
+    display.began -= 3600  # an hour ago
     display.end(portions[0], 60.0)
-    assert capsys.readouterr().out == "[ 1:00] one: 60 s; 1 run left, about 3 min\n"
+    assert capsys.readouterr().out == "[60:00] one: 60 s; 1 run left, about 186 min\n"
+
+
+def test_before_anything_is_done_the_time_is_that_of_the_usual_pace(capsys: pytest.CaptureFixture[str]) -> None:
+    """An hour of two cores, of which a first job, no training, has taken a minute: not days."""
+    portions = [Job("data", (), frozenset(), 1.0), Job("runs", (), frozenset(), 3600 * 2 / repro.STEP, run=True)]
+    display = repro.Display(portions, workers=2)
+    display.began -= 60
+    display.end(portions[0], 60.0)
+    minutes = int(capsys.readouterr().out.split()[-2])
+    assert 60 < minutes < 120

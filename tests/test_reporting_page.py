@@ -101,6 +101,11 @@ def test_nothing_comes_from_elsewhere_and_links_lead_somewhere():
     assert "https://" not in page()
 
 
+def test_the_page_of_the_runs_on_this_machine_is_linked_where_there_is_one():
+    there = set(read(page(went="../../runs/s/nyud-timings.html")).addresses)
+    assert there - {*read(page()).addresses} == {"../../runs/s/nyud-timings.html"}
+
+
 def test_downloads_are_the_renderings():
     table = made.table2a()
     found = [a for a in read(page()).addresses if a.startswith("data:text")]

@@ -8,8 +8,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from documents import Command, command, with_environment
+from PIL import Image
 from remotes import CREDENTIALS, s3_server, use_folder
 from workflow import Project, Resumed, interrupted, stages_run
 
@@ -41,6 +43,22 @@ def test_a_killed_repro_goes_on_where_it_was(resumed: Resumed, shown: list[Comma
     again = shown[0].run(resumed.project)
     assert stages_run(again) == set()
     assert f"Report: {resumed.project.folder}/reports/scenes-smoke/nyud.html" in again
+
+
+@pytest.mark.follows("README.md", "make panel PHOTO=photo.jpg")
+def test_a_panel_of_a_photo(resumed: Resumed, shown: list[Command]) -> None:
+    """Nothing that is there is made again; a photo that is not is said before anything is done."""
+    photo = resumed.project.folder / "photo.jpg"
+    refusal = Command(shown[0].page, shown[0].text).run(resumed.project, fails=True)
+    assert "ERROR: PHOTO is 'photo.jpg', expected a file" in refusal
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)).save(photo)
+    before = resumed.project.outputs()
+    said = shown[0].run(resumed.project)
+    panel = Path(said.splitlines()[-1].removeprefix("Panel: "))
+    with Image.open(panel) as made:
+        assert min(made.size) > 60
+    assert resumed.project.outputs() == before
+    photo.unlink()
 
 
 def replaced(project: Project, path: str, old: str, new: str) -> str:

@@ -17,6 +17,8 @@ from typing import Any
 
 import yaml
 
+from mtinet.stage import SAFE_LOADER
+
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = ("hrnet18-single-seg", "hrnet18-single-depth", "hrnet18-mtl", "hrnet18-mti-n")
 TABLES = ("table2a", "table4", "table7a")  # of each kind one: gains, scales of one run, resources
@@ -90,7 +92,7 @@ class Project:
     def outputs(self) -> dict[str, bytes]:
         """Content of every declared output file of all stages, by path."""
         found = {}
-        for stage in yaml.safe_load((self.folder / "dvc.lock").read_text())["stages"].values():
+        for stage in yaml.load((self.folder / "dvc.lock").read_text(), Loader=SAFE_LOADER)["stages"].values():
             for out in stage["outs"]:
                 path = self.folder / out["path"]
                 for file in sorted(path.rglob("*")) if path.is_dir() else [path]:

@@ -70,12 +70,13 @@ def render(
     manifests: Sequence[Mapping[str, Any]],
     notes: Sequence[str] = (),
     plain: Sequence[PlainTable] = (),
+    went: str = "",
 ) -> str:
     """The page of one study as HTML; its first line says what the tables' first lines say.
 
     `runs` are the declared (experiment, seed); those without a manifest are shown as missing. `notes` state
     readings and choices beside those that `readings` takes from the manifests.
-    `plain`: tables of text, that rest on no run.
+    `plain`: tables of text, that rest on no run. `went`: the page beside this one with how the runs went, if any.
     """
     by_run = {(manifest["experiment"], manifest["seed"]): manifest for manifest in manifests}
     present = [by_run[run] for run in runs if run in by_run]
@@ -99,6 +100,7 @@ def render(
         provenance=[(*run, facts(by_run.get(run))) for run in runs],
         versions=versions(present),
         notes=[*readings(present), *notes],
+        went=went,
     )
 
 
