@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mtinet import config, files, paths, stage
 from mtinet.config import Params
-from mtinet.reporting import layouts, page, sources, tables
+from mtinet.reporting import layouts, page, sources, tables, timings
 from mtinet.reporting.audit import audit, audit_table
 from mtinet.reporting.captions import CAPTIONS, drawable, figures_of
 from mtinet.reporting.labels import labels_table
@@ -43,7 +43,7 @@ def rendered(params: Params, dataset: str) -> str:
     judged = files.read_json(paths.claims(study, dataset))
     claims = claims_table(dataset, judged, sources.conditions(params, dataset, compared(judged, names)))
     plain = [claims, labels_table(params, dataset, published), audit_table(dataset, audit(chosen, published, params))]
-    went = f"../../{paths.timings(study, dataset).as_posix()}"
+    went = f"../../{timings.place(study, dataset).as_posix()}"
     return page.render(
         TITLES.get(dataset, dataset), conditions, built, pictures, runs, manifests, plain=plain, went=went
     )

@@ -46,6 +46,11 @@ def mirror(study: str, dataset: str, name: str, seed: int) -> Tracker:
     return tracker
 
 
+def experiment_of(tracker: Tracker) -> str:
+    """MLflow's number of the experiment that a run is tracked under."""
+    return str(tracker.client.get_experiment_by_name(tracker.experiment).experiment_id)
+
+
 def nest(study: str, dataset: str, tables: Iterable[Layout], runs: dict[str, list[Tracker]]) -> bool:
     """Group the runs by table; whether all that was to be written is there.
 
@@ -89,10 +94,10 @@ def track(params: Params, dataset: str) -> dict[str, bool]:
         tracker = mirror(study, dataset, name, seed)
         runs.setdefault(name, []).append(tracker)
         done[run] = not tracker.failed
-        if tracker.address:
-            links[name, seed] = tracker.address
+        if not tracker.failed:
+            links[name, seed] = timings.address(tracking.store(), experiment_of(tracker), str(tracker.run_id))
     went = timings.render(study, dataset, params.runs(dataset), links)
-    files.write_text(paths.timings(study, dataset), went)
+    files.write_text(timings.place(study, dataset), went)
     tables = layouts.of_study(params, dataset)
     if all(done.values()) and nest(study, dataset, tables, runs):
         tracking.fail_abandoned(study, dataset, lambda name: trained_now(study, name))
@@ -113,7 +118,7 @@ def main() -> None:
     with stage.reporting_errors():
         params = config.load()
         target = paths.tracked(params.study_name(dataset), dataset)
-        with stage.writing(cached=[target], beside=[paths.timings(params.study_name(dataset), dataset)]):
+        with stage.writing(cached=[target], beside=[timings.place(params.study_name(dataset), dataset)]):
             done = track(params, dataset)
             files.write_json(target, done)
             if not all(done.values()):

@@ -9,8 +9,7 @@ import pytest
 from test_reporting_page import read
 
 from mtinet import paths
-from mtinet.reporting.timings import duration, render
-from mtinet.training import tracking
+from mtinet.reporting.timings import address, duration, place, render
 
 RUNS = [("hrnet18-mti", 0), ("hrnet18-mti", 1), ("<b>", 0)]
 
@@ -38,7 +37,7 @@ def test_every_run_has_a_row_with_what_is_known_of_it(tmp_path: Path, monkeypatc
     assert [address for address in reader.addresses if "#" in address] == [
         "http://127.0.0.1:5000/#/experiments/1/runs/abc"
     ]
-    back = paths.timings("scenes-smoke", "nyud").parent / reader.addresses[0]
+    back = place("scenes-smoke", "nyud").parent / reader.addresses[0]
     assert back.resolve() == paths.page("scenes-smoke", "nyud").resolve()
 
 
@@ -48,14 +47,12 @@ def test_durations(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("store", "address"),
+    ("store", "pages"),
     [
         ("http://tracking:5000/", "http://tracking:5000"),
         ("https://tracking", "https://tracking"),
         ("sqlite:////srv/mlflow.db", "http://127.0.0.1:5000"),
-        ("", "http://127.0.0.1:5000"),
     ],
 )
-def test_where_mlflow_shows_its_pages(monkeypatch: pytest.MonkeyPatch, store: str, address: str) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-    assert tracking.pages() == address
+def test_where_mlflow_shows_a_run(store: str, pages: str) -> None:
+    assert address(store, "7", "abc") == f"{pages}/#/experiments/7/runs/abc"

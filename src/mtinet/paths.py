@@ -101,11 +101,6 @@ def tracked(study: str, dataset: str) -> Path:
     return Path("runs") / study / f"{dataset}-tracked.json"
 
 
-def timings(study: str, dataset: str) -> Path:
-    """The page with how each run went on this machine; never an output or a dependency of anything."""
-    return Path("runs") / study / f"{dataset}-timings.html"
-
-
 def report(study: str) -> Path:
     """Everything of a study that is meant to be read."""
     return Path("reports") / study

@@ -14,6 +14,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from mtinet import files, paths
 
 HERE = Path(__file__).parent
+LOCAL = "http://127.0.0.1:5000"  # where `mlflow ui` shows its pages
+
+
+def place(study: str, dataset: str) -> Path:
+    """Where the page stands; not in mtinet.paths, on which every training depends."""
+    return Path("runs") / study / f"{dataset}-timings.html"
+
+
+def address(store: str, experiment_id: str, run_id: str) -> str:
+    """A run in MLflow's pages: those of its server, or of `mlflow ui` where the store is a file."""
+    pages = store.rstrip("/") if store.startswith(("http://", "https://")) else LOCAL
+    return f"{pages}/#/experiments/{experiment_id}/runs/{run_id}"
 
 
 def render(study: str, dataset: str, runs: Sequence[tuple[str, int]], links: Mapping[tuple[str, int], str]) -> str:

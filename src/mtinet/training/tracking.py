@@ -67,12 +67,6 @@ def store() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').absolute()}"
 
 
-def pages() -> str:
-    """The address of MLflow's pages: the server's, else where `mlflow ui` shows a file."""
-    place = store()
-    return place.rstrip("/") if place.startswith(("http://", "https://")) else "http://127.0.0.1:5000"
-
-
 def migration_lock(place: str) -> FileLock:
     """Processes that open a fresh SQLite file at once crash in its migration: the lock lies beside the file.
 
@@ -155,7 +149,6 @@ class Tracker:
         self.experiment, self.name, self.key = experiment, name, key
         self.client: Any = None
         self.run_id: str | None = None
-        self.address: str | None = None  # of the run in MLflow's pages
         self.active = active
         self.failed = False
 
@@ -175,7 +168,6 @@ class Tracker:
             described = {TAG: self.key, FOLDER: folder(), **tags}
             run = self.client.create_run(experiment_id, run_name=self.name, tags=described)
         self.run_id = run.info.run_id
-        self.address = f"{pages()}/#/experiments/{experiment_id}/runs/{self.run_id}"
         # Those that are not there: a process may have died between creating the run and this.
         new = [Param(name, str(value)) for name, value in params.items() if name not in run.data.params]
         for start in range(0, len(new), BATCH):
