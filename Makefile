@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make repro     set up, then regenerate every table (dvc repro, several runs side by side)"
-	@echo "make panel PHOTO=photo.jpg  train one network (RUN=nyud/hrnet18-mti-n) and show what it sees in a photo (8 minutes)"
+	@echo "make panel PHOTO=photo.jpg  train one network (RUN=nyud/hrnet18-mti-n) and show what it sees in a photo (3 minutes)"
 	@echo "make longer    a study apart: ten times the training, single task and MTI-Net on both data sets (25 minutes)"
 	@echo "make verify    check every run's manifest against parameters, code and data"
 	@echo "make commit    take a Snakemake run's results into DVC's cache, once they are verified"
