@@ -54,7 +54,6 @@ panel:
 	@$(MAKE) --no-print-directory setup
 	python -m pipeline.repro --run "$(RUN)"
 	mtinet predict "$(RUN)" "$(PHOTO)" --out predictions
-	@echo "Panel: $(CURDIR)/predictions/panels/$(basename $(notdir $(PHOTO))).png"
 
 longer: setup
 	python -m pipeline.apart longer

@@ -144,7 +144,10 @@ def due(found: Sequence[Job], changed: Iterable[str]) -> list[Job]:
 
 
 def of_run(params: Params, rules: Sequence[Rule], dataset: str, name: str, seeds: Iterable[int]) -> list[Job]:
-    """The training and evaluation of one experiment, and whatever these need; UserError for another seed."""
+    """The training and evaluation of one experiment, and whatever these need; UserError for another seed.
+
+    They need what the rule of their method declares: all backbones that any experiment of the method begins with.
+    """
     found = [job for each in datasets_of(rules) for job in jobs_of(params, each, rules)]
     after = {job.name: job.after for job in found}
     needed: set[str] = set()

@@ -1,7 +1,7 @@
 """Mirror all runs into MLflow: parameters, data, curves, final metrics, paths; harmless to repeat."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -46,9 +46,17 @@ def mirror(study: str, dataset: str, name: str, seed: int) -> Tracker:
     return tracker
 
 
-def experiment_of(tracker: Tracker) -> str:
-    """MLflow's number of the experiment that a run is tracked under."""
-    return str(tracker.client.get_experiment_by_name(tracker.experiment).experiment_id)
+def addresses(study: str, tracked: Mapping[tuple[str, int], Tracker]) -> dict[tuple[str, int], str]:
+    """Where MLflow shows the runs that it holds; of none, after a warning, where it does not answer any more."""
+    ids = {run: str(tracker.run_id) for run, tracker in tracked.items() if tracker.run_id and not tracker.failed}
+    if not ids or len(ids) < len(tracked):
+        return {}
+    try:
+        experiment = str(tracking.connect(study).get_experiment_by_name(study).experiment_id)
+    except Exception as error:
+        tracking.warn(error)
+        return {}
+    return {run: timings.address(tracking.store(), experiment, number) for run, number in ids.items()}
 
 
 def nest(study: str, dataset: str, tables: Iterable[Layout], runs: dict[str, list[Tracker]]) -> bool:
@@ -83,7 +91,7 @@ def track(params: Params, dataset: str) -> dict[str, bool]:
     study = params.study_name(dataset)
     done: dict[str, bool] = {}
     runs: dict[str, list[Tracker]] = {}
-    links: dict[tuple[str, int], str] = {}
+    tracked: dict[tuple[str, int], Tracker] = {}
     for name, seed in params.runs(dataset):
         if not paths.metrics(study, dataset, name, seed).exists():
             continue
@@ -94,9 +102,8 @@ def track(params: Params, dataset: str) -> dict[str, bool]:
         tracker = mirror(study, dataset, name, seed)
         runs.setdefault(name, []).append(tracker)
         done[run] = not tracker.failed
-        if not tracker.failed:
-            links[name, seed] = timings.address(tracking.store(), experiment_of(tracker), str(tracker.run_id))
-    went = timings.render(study, dataset, params.runs(dataset), links)
+        tracked[name, seed] = tracker
+    went = timings.render(study, dataset, params.runs(dataset), addresses(study, tracked))
     files.write_text(timings.place(study, dataset), went)
     tables = layouts.of_study(params, dataset)
     if all(done.values()) and nest(study, dataset, tables, runs):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -13,7 +14,7 @@ from mtinet.config import load
 from mtinet.errors import UserError
 from pipeline import repro, write_dvc
 from pipeline.dependencies import ROOT
-from pipeline.jobs import Job, due, jobs, of_run
+from pipeline.jobs import OTHERS, Job, due, jobs, of_run, pretraining_cost
 from pipeline.matrix import dvc_name, items
 from pipeline.rules import rules
 
@@ -118,6 +119,20 @@ def test_one_run_has_all_that_it_reads_and_no_other_run(dataset: str, name: str)
 def test_a_run_under_another_seed_is_one_line() -> None:
     with pytest.raises(UserError, match=r"no run nyud hrnet18-mti seed 7: params.yaml declares"):
         of_run(load(ROOT / "params.yaml"), rules(), "nyud", "hrnet18-mti", [7])
+
+
+def test_pre_training_costs_by_its_steps_its_backbone_and_its_heads() -> None:
+    params = load(ROOT / "params.yaml")
+    declared = params.pretraining["pascal"]["hrnet18"]
+
+    def steps_cost(count: int, heads: Literal["own", "linear"]) -> float:
+        budget = declared.budgets[params.study.scale].model_copy(update={"steps": count})
+        changed = {"heads": heads, "budgets": {params.study.scale: budget}}
+        params.pretraining["pascal"]["hrnet18"] = declared.model_copy(update=changed)
+        return pretraining_cost(params, "pascal", "hrnet18") - OTHERS
+
+    assert steps_cost(1200, "own") == pytest.approx(2 * steps_cost(600, "own"))
+    assert steps_cost(600, "own") > steps_cost(600, "linear") > 0
 
 
 def test_what_comes_after_a_changed_stage_is_due_whatever_the_order() -> None:

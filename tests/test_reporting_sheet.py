@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mtinet.reporting.classes import Classes
-from mtinet.reporting.curves import BLIND, learning_curves
+from mtinet.reporting.curves import BLIND, epochs_in_words, learning_curves
 from mtinet.reporting.runs import Shown
 from mtinet.reporting.sheet import PIXELS, picture, place_of, sheet, shrunk, title
 
@@ -91,3 +91,12 @@ def test_levels_are_drawn_across_their_tasks_panels(tmp_path: Path) -> None:
     counts = {path.stem: path.read_text().count("stroke-dasharray") for path in tmp_path.glob("*.svg")}
     assert counts["with"] == counts["without"] + 2 * len(BLIND)  # in one panel and in the legend
     assert counts["none"] == counts["without"]
+
+
+def test_the_axis_says_what_an_epoch_is() -> None:
+    """Of a part of an epoch there is one row: it is not called an epoch."""
+    whole = pd.DataFrame({"epoch": [1, 2], "steps": [20, 40]})
+    part = pd.DataFrame({"epoch": [1], "steps": [10]})
+    assert epochs_in_words({("a", 0): whole, ("b", 0): whole}) == "epoch (20 steps)"
+    assert epochs_in_words({("a", 0): part}) == "all that is trained (10 steps)"
+    assert epochs_in_words({("a", 0): whole, ("b", 0): part}) == "epoch"

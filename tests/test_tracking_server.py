@@ -16,6 +16,7 @@ from small_project import ROOT, write_params
 from tracking_server import content_of, runs_of, tracking_server
 
 from mtinet import config, files, paths
+from mtinet.training import tracking
 from mtinet.training.run import Run
 from mtinet.training.tracking import FOLDER, PARENT, TAG, Tracker
 from stages import track
@@ -223,3 +224,17 @@ def test_a_process_that_died_between_run_and_parameters_costs_none(
     Tracker(STUDY, "nyud/a/seed0", "key").start({"one": 1, "two": 2}, {})
     (run,) = runs_of(f"sqlite:///{tmp_path}/mlflow.db", STUDY)
     assert run.data.params == {"one": "1", "two": "2"}
+
+
+def test_a_store_that_goes_away_costs_the_links_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(experiment: str) -> None:
+        raise ConnectionError("gone")
+
+    tracker = tracking.Tracker("scenes-smoke", "nyud/hrnet18-mti/seed0", "abc")
+    assert track.addresses("scenes-smoke", {("hrnet18-mti", 0): tracker}) == {}  # never in MLflow: not asked
+    tracker.run_id = "123"
+    monkeypatch.setattr(tracking, "connect", refuse)
+    assert track.addresses("scenes-smoke", {("hrnet18-mti", 0): tracker}) == {}
+    assert "WARNING: MLflow tracking failed, going on without it (ConnectionError: gone)" in capsys.readouterr().err

@@ -53,7 +53,7 @@ def test_a_panel_of_a_photo(resumed: Resumed, shown: list[Command]) -> None:
     assert "ERROR: PHOTO is 'photo.jpg', expected a file" in refusal
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)).save(photo)
     before = resumed.project.outputs()
-    (panel,) = re.findall(r"^Panel: (.+)$", shown[0].run(resumed.project), re.M)
+    (panel,) = re.findall(r"^/.+/predictions/panels/photo\.png$", shown[0].run(resumed.project), re.M)
     with Image.open(panel) as made:
         assert min(made.size) > 60
     assert resumed.project.outputs() == before
