@@ -27,7 +27,7 @@ help:
 	@echo "make adopt     pull results made elsewhere; then DVC and Snakemake have nothing to do"
 	@echo "make test      set up, then lint, type-check and test"
 	@echo "make pipeline  write dvc.yaml anew from pipeline/rules.py"
-	@echo "make bench     time training, data, evaluation, start-up beside plain ways (10 minutes; BENCH_FLAGS=--quick tries it)"
+	@echo "make bench     time training, data, evaluation, start-up beside plain ways (15 minutes; BENCH_FLAGS=--quick tries it)"
 	@echo "make bench-edges  time the edge benchmark beside other exact ways, worst cases too (minutes)"
 	@echo "make reliability  try every fault and write the table of docs/reliability.md (minutes)"
 	@echo "make growth    time dvc and snakemake over 71, 300 and 1,000 experiments (minutes)"
